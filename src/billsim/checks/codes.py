@@ -1,0 +1,206 @@
+"""Which drift codes an account shows: the derived fields that it holds, beside those that truth expects.
+
+Each function judges one group of codes and adds `code -> what is wrong` to `found`; an account that is right adds nothing, at little cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import islice
+from typing import Any
+
+from billsim.checks.truth import Expected
+from billsim.core.policy import BAD_DEBT, DunningPolicy
+from billsim.stores.base import Shard
+from billsim.stores.billing_prod import LedgerRow
+from billsim.stores.cf_prod import FREE, NONE
+from billsim.stores.subs_dunning import DunningRow
+from billsim.stripe.objects import Book, Charge, Invoice
+
+BAD_DEBT_STUCK, BAD_DEBT_MISSED = "bad_debt_stuck", "bad_debt_missed"
+DUNNING_WRONG, FLAGS_INCONSISTENT = "dunning_wrong", "debt_flags_inconsistent"
+NO_SUCCESS_STUCK, NO_SUCCESS_MISSED = "no_successful_payment_stuck", "no_successful_payment_missed"
+ENTITLEMENT_DRIFT, LEDGER_DRIFT = "entitlement_drift", "ledger_drift"
+UNJUSTIFIED, MISSING = "consequence_unjustified", "consequence_missing"
+
+CODES = (
+    BAD_DEBT_STUCK,
+    BAD_DEBT_MISSED,
+    DUNNING_WRONG,
+    FLAGS_INCONSISTENT,
+    NO_SUCCESS_STUCK,
+    NO_SUCCESS_MISSED,
+    ENTITLEMENT_DRIFT,
+    LEDGER_DRIFT,
+    UNJUSTIFIED,
+    MISSING,
+)
+
+_AT_STRIPE = ("customer", "payment_method", "subscription", "invoice", "payment_intent", "charge")
+AUTHORITIES = frozenset({"ope", "subs_customer", *(f"stripe.{kind}" for kind in _AT_STRIPE)})
+_DEBT_STORES = frozenset({"subs_dunning", "subs_account", "stripe.customer", "stripe.invoice"})
+DERIVED: dict[str, frozenset[str]] = {
+    BAD_DEBT_STUCK: _DEBT_STORES,
+    BAD_DEBT_MISSED: _DEBT_STORES,
+    DUNNING_WRONG: frozenset({"subs_dunning"}),
+    FLAGS_INCONSISTENT: _DEBT_STORES,
+    NO_SUCCESS_STUCK: frozenset({"subs_account", "stripe.customer"}),
+    NO_SUCCESS_MISSED: frozenset({"subs_account", "stripe.customer"}),
+    ENTITLEMENT_DRIFT: frozenset({"cf_prod"}),
+    LEDGER_DRIFT: frozenset({"billing_prod"}),
+    UNJUSTIFIED: frozenset(),
+    MISSING: frozenset({"subs_dunning"}),
+}
+_NO_ROW = DunningRow("")
+
+
+def disagreements(shard: Shard, expected: Expected, policy: DunningPolicy, ledger: Ledger) -> dict[str, str]:
+    """The codes under which the account disagrees with truth, each with what is wrong; empty where truth does not apply."""
+    found: dict[str, str] = {}
+    if not expected.applies:
+        return found
+    judge_debt(shard, expected, policy, found)
+    judge_success(shard, expected, policy, found)
+    judge_entitlements(shard.all("cf_prod"), expected.entitlements, found)
+    wrong = ledger.wrong(shard)
+    if wrong:
+        found[LEDGER_DRIFT] = wrong
+    if expected.consequences:
+        found[MISSING] = "not executed: " + ", ".join(due.key for due in expected.consequences)
+    return found
+
+
+def judge_debt(shard: Shard, expected: Expected, policy: DunningPolicy, found: dict[str, str]) -> None:
+    """bad_debt_stuck, bad_debt_missed, dunning_wrong and debt_flags_inconsistent."""
+    dunning = shard.one("subs_dunning") or _NO_ROW
+    flag = bool(shard.one("subs_account").flags & policy.bad_debt_flag)
+    metadata = shard.stripe.customer.metadata
+    key = metadata.get(policy.bad_debt_key, "")
+    in_status = dunning.status == BAD_DEBT
+    if not in_status == flag == bool(key):
+        found[FLAGS_INCONSISTENT] = f"status {dunning.status}, flag {'on' if flag else 'off'}, customer {policy.bad_debt_key}={key or 'absent'}"
+    wrong = _debt_fields(shard, expected, policy, in_status, flag, metadata)
+    if wrong:
+        found[BAD_DEBT_MISSED if expected.bad_debt else BAD_DEBT_STUCK] = f"truth {expected.status}; " + ", ".join(wrong)
+    if in_status == expected.bad_debt:
+        judge_dunning(dunning, expected, found)
+
+
+def judge_dunning(dunning: DunningRow, expected: Expected, found: dict[str, str]) -> None:
+    """dunning_wrong: status, retry count and escalation level, where both or neither say bad debt."""
+    held = (dunning.status, dunning.retry_count, dunning.escalation_level)
+    true = (expected.status, expected.retry_count, expected.escalation_level)
+    if held != true:
+        names = ("status", "retry_count", "escalation_level")
+        found[DUNNING_WRONG] = ", ".join(f"{n} {h}, truth {t}" for n, h, t in zip(names, held, true, strict=True) if h != t)
+
+
+def _debt_fields(shard: Shard, expected: Expected, policy: DunningPolicy, in_status: bool, flag: bool, metadata: Mapping[str, str]) -> list[str]:
+    """What of the bad-debt state (status, flag, keys of customer and invoices) is not as truth has it."""
+    wrong = []
+    if in_status != expected.bad_debt:
+        wrong.append(f"status {'' if in_status else 'not '}bad_debt")
+    if flag != expected.bad_debt:
+        wrong.append(f"flag {'on' if flag else 'off'}")
+    wrong += _keys("customer", metadata, expected.metadata, (policy.bad_debt_key, policy.bad_debt_since_key))
+    for id, invoice in shard.stripe.invoices.items():
+        true = expected.invoice_metadata.get(id)
+        if true is not None or invoice.metadata:
+            wrong += _keys(id, invoice.metadata, true or {}, (policy.bad_debt_key, policy.bad_debt_amount_key))
+    return wrong
+
+
+def _keys(where: str, held: Mapping[str, str], true: Mapping[str, str], keys: tuple[str, ...]) -> list[str]:
+    """Keys whose value differs; an empty value is an absent key, as at Stripe."""
+    return [
+        f"{where} {key}={held.get(key) or 'absent'}, truth {true.get(key) or 'absent'}" for key in keys if held.get(key, "") != true.get(key, "")
+    ]
+
+
+def judge_success(shard: Shard, expected: Expected, policy: DunningPolicy, found: dict[str, str]) -> None:
+    """no_successful_payment_stuck and no_successful_payment_missed."""
+    flag = bool(shard.one("subs_account").flags & policy.no_success_flag)
+    key = shard.stripe.customer.metadata.get(policy.no_success_key, "")
+    if flag == expected.no_successful_payment and key == expected.metadata.get(policy.no_success_key, ""):
+        return
+    code = NO_SUCCESS_MISSED if expected.no_successful_payment else NO_SUCCESS_STUCK
+    found[code] = f"flag {'on' if flag else 'off'}, customer {policy.no_success_key}={key or 'absent'}"
+
+
+def judge_entitlements(held: Mapping[str, Any], true: Mapping[str, str], found: dict[str, str]) -> None:
+    """entitlement_drift: a missing row is the free plan, and a product that was never bought may have no other."""
+    wrong = []
+    for product, plan in true.items():
+        row = held.get(product)
+        has = FREE if row is None else row.plan
+        if has != plan:
+            wrong.append(f"{product} {has}, truth {plan}")
+    wrong += [f"{product} {row.plan}, never bought" for product, row in held.items() if product not in true and row.plan not in (FREE, NONE)]
+    if wrong:
+        found[ENTITLEMENT_DRIFT] = ", ".join(wrong)
+
+
+class Ledger:
+    """What an account's ledger says last of each object. Reads each entry once: the store is append only.
+
+    `unhealable` holds the objects that nothing at Stripe answers to from the very beginning: no engine can take an entry back.
+    """
+
+    __slots__ = ("unhealable", "_last", "_read", "_authority", "_wrong")
+
+    def __init__(self) -> None:
+        self.unhealable: frozenset[str] = frozenset()
+        self._last: dict[str, LedgerRow] = {}
+        self._read = 0
+        self._authority = -1
+        self._wrong = ""
+
+    def wrong(self, shard: Shard) -> str:
+        """What differs between the last entries and Stripe's invoices and charges; '' for nothing."""
+        rows = shard.all("billing_prod")
+        if len(rows) == self._read and shard.authority == self._authority:
+            return self._wrong
+        for row in islice(rows.values(), self._read, None):
+            last = self._last.get(row.object_id)
+            if last is None or row.sequence >= last.sequence:
+                self._last[row.object_id] = row
+        self._read, self._authority = len(rows), shard.authority
+        self._wrong = ", ".join(self._compare(shard.stripe))
+        return self._wrong
+
+    def give_up_on_the_unknown(self, shard: Shard) -> bool:
+        """Set apart the entries that nothing at Stripe answers to; True if there are any."""
+        self.wrong(shard)
+        book: Book = shard.stripe
+        self.unhealable = frozenset(id for id in self._last if id not in book.invoices and id not in book.charges)
+        self._authority = -1
+        return bool(self.unhealable)
+
+    def _compare(self, book: Book) -> list[str]:
+        wrong = [w for invoice in book.invoices.values() if invoice.status != "draft" and (w := self._differs(invoice.id, invoice_entry(invoice)))]
+        wrong += [w for charge in book.charges.values() if charge.status != "pending" and (w := self._differs(charge.id, charge_entry(charge)))]
+        for id in self._last:
+            if id not in book.invoices and id not in book.charges and id not in self.unhealable:
+                wrong.append(f"{id} is unknown at Stripe")
+        return wrong
+
+    def _differs(self, id: str, true: tuple[str, str, int, int, int]) -> str:
+        row = self._last.get(id)
+        if row is None:
+            return f"{id} has no entry"
+        held = (row.kind, row.status, row.amount_due, row.amount_paid, row.amount_remaining)
+        return "" if held == true else f"{id} {_entry(held)}, truth {_entry(true)}"
+
+
+def _entry(entry: tuple[str, str, int, int, int]) -> str:
+    return f"{entry[0]} {entry[1]} due {entry[2]} paid {entry[3]} remaining {entry[4]}"
+
+
+def invoice_entry(invoice: Invoice) -> tuple[str, str, int, int, int]:
+    """(kind, status, amount_due, amount_paid, amount_remaining) that the ledger should say last of an invoice."""
+    return ("invoice", invoice.status, invoice.amount_due, invoice.amount_paid, invoice.amount_remaining)
+
+
+def charge_entry(charge: Charge) -> tuple[str, str, int, int, int]:
+    """(kind, status, amount_due, amount_paid, amount_remaining) that the ledger should say last of a charge."""
+    return ("charge", charge.status, charge.amount, charge.amount if charge.status == "succeeded" else 0, 0)

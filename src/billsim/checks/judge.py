@@ -1,0 +1,444 @@
+"""The judge: watches every account from outside, and tells lag from drift.
+
+A disagreement between a derived field and truth is an interval of (account, code). While something is on its way for the account it is *lag*, for at
+most the policy's budget; once nothing is on its way, or the budget is spent, it is *drift*. An interval is opened by a record or the clock, or given.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from heapq import heappop, heappush
+from typing import Any
+
+import msgspec
+
+from billsim.checks.always import ENGINE, FACADE, WORLD, Finding, check_action, check_write, ends
+from billsim.checks.cause import Clock, Given, Opener, classify, is_derived_write, provenance, waking_kind
+from billsim.checks.codes import AUTHORITIES, CODES, DERIVED, MISSING, UNJUSTIFIED, Ledger, disagreements
+from billsim.checks.figures import Histogram
+from billsim.checks.truth import NOTHING, Expected, Permit, truth
+from billsim.core.policy import DunningPolicy
+from billsim.core.trace import ActionRecord, DriftRecord, LatencyRecord, Trace, WriteRecord
+from billsim.stores.base import Shard, Stores
+
+NEVER_MS = 1 << 62
+_KEPT = 10_000
+_FINDINGS_KEPT = 1_000
+_HANDLED_KEPT = 8
+_COPY = re.compile(r"/(?:d|attempt)\d+")
+_FACADE = ("pay_bad_debt", "facade_pay")
+_WORLD = ("stripe", "support", "bank", "customer", "catalog", "profile")
+_WRITERS = {**dict.fromkeys(_FACADE, FACADE), **dict.fromkeys(_WORLD, WORLD)}
+_ASKED_FOR = ("request.void", "request.mark_uncollectible", "request.cancel")
+
+
+Records = tuple[WriteRecord | ActionRecord, ...]
+Why = Records | Clock | Given
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What the judge saw. `by_code` is code -> {opened, open_at_end}; `drift` holds the open intervals, then the first 10,000 of the closed ones.
+
+    `converge_ms`: how long an account took from its first disagreement, lag or drift, until it equalled truth again; `never`: accounts that did not.
+    `lag_ms`: disagreements that were mended while something was on its way, within the budget.
+    """
+
+    opened: int
+    closed: int
+    open_at_end: int
+    unhealable: int
+    by_code: dict[str, dict[str, int]]
+    drift: list[DriftRecord]
+    converge_ms: dict[str, int]
+    lag_ms: dict[str, int]
+    findings: list[Finding]
+
+
+class Interval:
+    """A disagreement under one code. `drifted`: at some instant nothing was on its way. `tried`: the tasks that wrote its
+    stores and did not close it.
+
+    `about`: the keys of the consequences that were missing when it opened; once none of those is, what is missing then is another matter.
+    """
+
+    __slots__ = ("code", "opened_ms", "opener", "detail", "about", "drifted", "tried", "cause")
+
+    def __init__(self, code: str, opened_ms: int, opener: Opener, detail: str, about: frozenset[str] = frozenset()) -> None:
+        self.code = code
+        self.opened_ms = opened_ms
+        self.opener = opener
+        self.detail = detail
+        self.about = about
+        self.drifted = False
+        self.tried: dict[str, None] = {}
+        self.cause: Callable[[], str] | None = None
+
+
+class Watch:
+    """What the judge keeps of one account: its truth and until when that holds, the open intervals, and what was permitted of late."""
+
+    __slots__ = ("expected", "authority", "until_ms", "open", "past", "ledger", "parted_ms", "handled", "unjudged_ms")
+
+    def __init__(self) -> None:
+        self.expected: Expected = NOTHING
+        self.authority = -1
+        self.until_ms = NEVER_MS
+        self.open: dict[str, Interval] = {}
+        self.past: list[tuple[int, frozenset[Permit]]] = []
+        self.ledger = Ledger()
+        self.parted_ms: int | None = None
+        self.handled: dict[str, str] = {}
+        self.unjudged_ms: int | None = None
+
+
+def writer_of(component: str) -> str:
+    """Who writes: `engine`, `facade`, or `world` for Stripe and for people. Unknown names are an engine's."""
+    return _WRITERS.get(component, ENGINE)
+
+
+class Judge:
+    """Looks at the accounts that a step touched and at those whose truth the clock moves.
+
+    The world may replace `woken_by` (task name -> the message that woke it, or None) and `writer_of` (component -> `engine`, `facade` or `world`). It
+    calls `begin` once, `tick` before it performs anything later than `next_clock_ms`, `look` after each step for each touched account, `finish` once.
+    """
+
+    def __init__(self, stores: Stores, policy: DunningPolicy, trace: Trace) -> None:
+        self.woken_by: Callable[[str], Any] = lambda _task: None
+        self.writer_of: Callable[[str], str] = writer_of
+        self.next_clock_ms = NEVER_MS
+        self._stores = stores
+        self._policy = policy
+        self._trace = trace
+        self._clock: list[tuple[int, str]] = []
+        self._parted: dict[str, Shard] = {}
+        self._opened = dict.fromkeys(CODES, 0)
+        self._standing = dict.fromkeys(CODES, 0)
+        self._kept: list[DriftRecord] = []
+        self._still_open: list[DriftRecord] = []
+        self._converge, self._lag = Histogram(), Histogram()
+        self._findings: list[Finding] = []
+        self._unhealable = 0
+
+    # --- what the world calls ---
+
+    def begin(self, now_ms: int) -> None:
+        """Look at every account for the first time: what disagrees now was given, and what no engine can heal is counted and set apart."""
+        for shard in self._stores.shards.values():
+            watch = self._watch(shard)
+            self._renew(shard, watch, now_ms)
+            self._unhealable += self._is_unhealable(shard, watch)
+            shard.fresh.clear()
+            self._settle(shard, watch, now_ms, Given(now_ms))
+            for interval in watch.open.values():
+                interval.drifted = True
+
+    def look(self, shard: Shard, now_ms: int) -> None:
+        """Judge what the running step did to an account. Takes `shard.fresh` and clears it."""
+        watch = shard.judged
+        if watch is None:
+            watch = self._watch(shard)
+        fresh = shard.fresh
+        if not fresh and shard.authority == watch.authority and now_ms < watch.until_ms:
+            if watch.open:
+                self._weigh(shard, watch, now_ms)
+            return
+        if now_ms >= watch.until_ms or shard.authority != watch.authority or any(record[0] == "actions" for record in fresh):
+            self._renew(shard, watch, now_ms)
+        records = tuple(fresh)
+        fresh.clear()
+        for record in records:
+            self._inspect(shard, watch, record)
+        self._settle(shard, watch, now_ms, records)
+        for record in records:
+            if isinstance(record, WriteRecord) and record.cause.startswith("stripe."):
+                self._remember(watch, record)
+
+    def tick(self, now_ms: int) -> None:
+        """Judge the accounts whose truth the clock has moved up to and including `now_ms`, each as of its own boundary."""
+        clock = self._clock
+        while clock and clock[0][0] <= now_ms:
+            instant, account = heappop(clock)
+            shard = self._stores.shards[account]
+            if shard.judged.until_ms == instant:
+                self._renew(shard, shard.judged, instant)
+                self._settle(shard, shard.judged, instant, Clock(instant))
+        self.next_clock_ms = clock[0][0] if clock else NEVER_MS
+
+    def finish(self, now_ms: int) -> Report:
+        """Close the books: what still stands open and is not lag is open drift."""
+        self.tick(now_ms)
+        never = 0
+        for shard in self._parted.values():
+            self._weigh(shard, shard.judged, now_ms)
+            standing = [interval for interval in shard.judged.open.values() if self._is_drift(interval, now_ms)]
+            for interval in standing:
+                self._standing[interval.code] += 1
+                self._record(shard, interval, None, None)
+            never += any(interval.code != UNJUSTIFIED for interval in standing)
+        return self._report(never)
+
+    def find(self, check: str, account: str, at_ms: int, summary: str, signature: str) -> None:
+        """Add a finding that the runtime met by itself, such as a write by a non-writer."""
+        self._find(Finding(signature, check, account, at_ms, summary))
+
+    # --- truth and its boundaries ---
+
+    def _watch(self, shard: Shard) -> Watch:
+        watch = shard.judged = Watch()
+        return watch
+
+    def _renew(self, shard: Shard, watch: Watch, now_ms: int) -> None:
+        """Ask truth again, keep what it permitted until now, and wait for its next boundary."""
+        mapping = shard.one("subs_customer")
+        shared = mapping is not None and len(self._stores.by_customer.get(mapping.stripe_customer, ())) > 1
+        before, expected = watch.expected, truth(shard, self._policy, now_ms, shared)
+        if before.permits and before.permits != expected.permits:
+            oldest = now_ms - self._policy.lag_budget_ms
+            watch.past = [(until, permits) for until, permits in watch.past if until >= oldest]
+            watch.past.append((now_ms, before.permits))
+        if expected.applies:
+            watch.unjudged_ms = None
+        elif watch.unjudged_ms is None:
+            watch.unjudged_ms = now_ms if watch.authority >= 0 else now_ms - self._policy.lag_budget_ms - 1
+        watch.expected, watch.authority = expected, shard.authority
+        until_ms = NEVER_MS if expected.until_ms is None else expected.until_ms
+        if until_ms != watch.until_ms and until_ms != NEVER_MS:
+            heappush(self._clock, (until_ms, shard.account))
+            self.next_clock_ms = self._clock[0][0]
+        watch.until_ms = until_ms
+
+    def _is_unhealable(self, shard: Shard, watch: Watch) -> bool:
+        """No engine could heal it: Stripe does not know the account, or not it alone; or its ledger holds what Stripe never had."""
+        if watch.expected.applies:
+            return watch.ledger.give_up_on_the_unknown(shard)
+        profile = shard.one("subs_account")
+        return profile is None or profile.account_type not in self._policy.contract_types
+
+    # --- intervals ---
+
+    def _settle(self, shard: Shard, watch: Watch, now_ms: int, why: Why) -> None:
+        """Open what disagrees newly, close what agrees again, and tell lag from drift."""
+        held = disagreements(shard, watch.expected, self._policy, watch.ledger)
+        if held or watch.open:
+            missing = frozenset(due.key for due in watch.expected.consequences)
+            for code in [code for code, interval in watch.open.items() if _is_over(interval, held, missing)]:
+                self._close(shard, watch.open.pop(code), now_ms, _opener(why, code, now_ms))
+            for code, detail in held.items():
+                if code not in watch.open:
+                    about = missing if code == MISSING else frozenset()
+                    self._open(shard, watch, Interval(code, now_ms, _opener(why, code, now_ms), detail, about))
+                elif not isinstance(why, (Clock, Given)):
+                    watch.open[code].tried |= _who_tried(why, code)
+            self._weigh(shard, watch, now_ms)
+        self._converged(shard, watch, now_ms)
+
+    def _open(self, shard: Shard, watch: Watch, interval: Interval) -> None:
+        watch.open[interval.code] = interval
+        interval.cause = self._cause_of(shard, watch, interval)
+        self._parted.setdefault(shard.account, shard)
+        if watch.parted_ms is None and interval.code != UNJUSTIFIED:
+            watch.parted_ms = interval.opened_ms
+
+    def _close(self, shard: Shard, interval: Interval, now_ms: int, closer: Opener) -> None:
+        """The disagreement is over: an interval without length is nothing, one within what lag may be is lag, any other is drift."""
+        length_ms = now_ms - interval.opened_ms
+        if length_ms <= 0:
+            return
+        if self._is_drift(interval, now_ms):
+            if isinstance(closer, (WriteRecord, ActionRecord)):
+                # Its last write has mended it: it was never left half done.
+                interval.tried.pop(closer.task, None)
+            self._record(shard, interval, now_ms, closer)
+        else:
+            self._lag.add(length_ms)
+            self._trace.add(LatencyRecord("latency", now_ms, "lag", shard.account, length_ms))
+
+    def _weigh(self, shard: Shard, watch: Watch, now_ms: int) -> None:
+        """With nothing on its way for the account, what is open is drift."""
+        if shard.pending > 0:
+            return
+        latest_ms = now_ms + self._policy.lag_budget_ms
+        if any(now_ms <= due_ms <= latest_ms for due_ms in shard.timers):
+            return
+        for interval in watch.open.values():
+            interval.drifted = True
+
+    def _is_drift(self, interval: Interval, now_ms: int) -> bool:
+        return interval.drifted or now_ms - interval.opened_ms > self._policy.lag_budget_ms
+
+    def _converged(self, shard: Shard, watch: Watch, now_ms: int) -> None:
+        """Note how long the account took, once it equals truth again."""
+        if watch.parted_ms is None or any(code != UNJUSTIFIED for code in watch.open):
+            return
+        length_ms, watch.parted_ms = now_ms - watch.parted_ms, None
+        if not watch.open:
+            del self._parted[shard.account]
+        if length_ms > 0:
+            self._converge.add(length_ms)
+            self._trace.add(LatencyRecord("latency", now_ms, "converge", shard.account, length_ms))
+
+    def _record(self, shard: Shard, interval: Interval, closed_ms: int | None, closer: Opener | None) -> None:
+        """Write a drift into the trace, and count it."""
+        self._opened[interval.code] += 1
+        cause = interval.cause() if interval.cause is not None else ""
+        closing = provenance(closer) if closer is not None else None
+        opening = provenance(interval.opener)
+        drift = DriftRecord("drift", shard.account, interval.code, interval.opened_ms, closed_ms, cause, opening, closing, interval.detail)
+        self._trace.add(drift)
+        if closed_ms is None:
+            self._still_open.append(drift)
+        elif len(self._kept) < _KEPT:
+            self._kept.append(drift)
+
+    # --- single records ---
+
+    def _inspect(self, shard: Shard, watch: Watch, record: WriteRecord | ActionRecord) -> None:
+        """Put one record to the checks that always hold, and to the justification that acts need."""
+        if isinstance(record, ActionRecord):
+            self._find_all(check_action(shard, record, self._policy))
+            if record.executed and not self._is_permitted(watch, _permit(record), record.at_ms):
+                self._unjustified(shard, watch, record, f"{record.kind} {record.step} for {record.debt}, while truth said {watch.expected.status}")
+            return
+        writer = self._writer(record)
+        judged = watch.unjudged_ms is None or record.at_ms - watch.unjudged_ms <= self._policy.lag_budget_ms
+        self._find_all(check_write(shard, record, self._policy, writer, judged))
+        if writer == ENGINE:
+            self._check_end(shard, watch, record)
+
+    def _check_end(self, shard: Shard, watch: Watch, record: WriteRecord) -> None:
+        """An engine's write to an authority needs its justification: policy's, or a person's request."""
+        what = ends(record)
+        if what is None or waking_kind(record.cause) in _ASKED_FOR:
+            return
+        if what == "cancel" and (self._is_permitted(watch, ("end", record.key), record.at_ms) or _mirrors_stripe(shard, record)):
+            return
+        self._unjustified(shard, watch, record, f"{what} of {record.key}, while truth said {watch.expected.status}")
+
+    def _is_permitted(self, watch: Watch, permit: Permit, at_ms: int) -> bool:
+        """Truth permits it, or did within the budget."""
+        oldest = at_ms - self._policy.lag_budget_ms
+        return permit in watch.expected.permits or any(permit in permits for until, permits in watch.past if until >= oldest)
+
+    def _unjustified(self, shard: Shard, watch: Watch, record: WriteRecord | ActionRecord, detail: str) -> None:
+        """It cannot be taken back, so this drift never closes; the account's first one stands for all of them."""
+        if UNJUSTIFIED not in watch.open:
+            interval = Interval(UNJUSTIFIED, record.at_ms, record, detail)
+            interval.drifted = True
+            self._open(shard, watch, interval)
+
+    def _cause_of(self, shard: Shard, watch: Watch, interval: Interval) -> Callable[[], str]:
+        """The classifier's answer, with what is known now; only whether a handler tried to mend it is asked later."""
+        opener = interval.opener
+        if isinstance(opener, (Clock, Given)):
+            return lambda: classify(opener, interval.code, None, None, repeated=False, mended=bool(interval.tried), by_world=False)
+        by_world = self._writer(opener) == WORLD
+        if by_world or (isinstance(opener, WriteRecord) and not is_derived_write(opener)):
+            return lambda: classify(opener, interval.code, None, None, repeated=False, mended=bool(interval.tried), by_world=by_world)
+        message = self.woken_by(opener.task)
+        repeated = self._is_repeated(watch, opener, message)
+        cause = classify(opener, interval.code, message, shard.stripe, repeated=repeated, mended=False, by_world=False)
+        return lambda: cause
+
+    def _is_repeated(self, watch: Watch, record: WriteRecord | ActionRecord, message: Any) -> bool:
+        """The component had handled this message, or a copy of it, in an earlier task."""
+        name = _message_name(record, message)
+        first = watch.handled.get(f"{record.component}|{name}") if name else None
+        return first is not None and first != record.task
+
+    def _remember(self, watch: Watch, record: WriteRecord) -> None:
+        """Which task of a component first wrote because of which message; the latest few are enough, copies travel close together."""
+        watch.handled.setdefault(f"{record.component}|{_message_name(record, None)}", record.task)
+        if len(watch.handled) > _HANDLED_KEPT:
+            del watch.handled[next(iter(watch.handled))]
+
+    def _writer(self, record: WriteRecord | ActionRecord) -> str:
+        return WORLD if record.component == record.account else self.writer_of(record.component)
+
+    def _find_all(self, findings: Iterable[Finding]) -> None:
+        for finding in findings:
+            self._find(finding)
+
+    def _find(self, finding: Finding) -> None:
+        if len(self._findings) < _FINDINGS_KEPT:
+            self._findings.append(finding)
+
+    # --- figures ---
+
+    def _report(self, never: int) -> Report:
+        opened, standing = sum(self._opened.values()), sum(self._standing.values())
+        by_code = {code: {"opened": self._opened[code], "open_at_end": self._standing[code]} for code in CODES if self._opened[code]}
+        return Report(
+            opened=opened,
+            closed=opened - standing,
+            open_at_end=standing,
+            unhealable=self._unhealable,
+            by_code=by_code,
+            drift=self._still_open + self._kept,
+            converge_ms={**_figures(self._converge), "never": never},
+            lag_ms=_figures(self._lag),
+            findings=self._findings,
+        )
+
+
+def _figures(histogram: Histogram) -> dict[str, int]:
+    return {"p50": histogram.percentile(50), "p99": histogram.percentile(99), "max": histogram.largest}
+
+
+def _opener(why: Why, code: str, now_ms: int) -> Opener:
+    """Of the step's records the last that set the code's own stores; else the last invoice, which tells most of why truth moved; else another."""
+    if isinstance(why, (Clock, Given)):
+        return why
+    if not why:
+        return Clock(now_ms)
+    return max(enumerate(why), key=lambda nth: (_bearing(nth[1], code), nth[0]))[1]
+
+
+def _is_over(interval: Interval, held: Mapping[str, str], missing: frozenset[str]) -> bool:
+    """The disagreement is gone, or it is about other consequences by now."""
+    if interval.code == MISSING:
+        return not interval.about & missing
+    return interval.code not in held and interval.code != UNJUSTIFIED
+
+
+def _bearing(record: WriteRecord | ActionRecord, code: str) -> int:
+    """How much a record has to do with a code: 3 its own stores, 2 an invoice, 1 another authority, 0 nothing."""
+    if isinstance(record, ActionRecord):
+        return 3 if code == MISSING else 0
+    if is_derived_write(record):
+        return 3 if record.store in DERIVED[code] else 0
+    if record.store == "stripe.invoice":
+        return 2
+    return 1 if record.store in AUTHORITIES else 0
+
+
+def _who_tried(records: Records, code: str) -> dict[str, None]:
+    """The tasks that wrote the stores in which the code shows."""
+    return {record.task: None for record in records if isinstance(record, WriteRecord) and record.store in DERIVED[code] and is_derived_write(record)}
+
+
+def _permit(record: ActionRecord) -> Permit:
+    return ("notify", record.debt, record.step) if record.kind == "notify" else (record.kind, record.debt)
+
+
+def _mirrors_stripe(shard: Shard, record: WriteRecord) -> bool:
+    """OPE follows a subscription that Stripe has cancelled already: what justified that cancel was asked then."""
+    if record.store != "ope" or shard.stripe is None:
+        return False
+    subscription = shard.stripe.subscriptions.get(record.new.stripe_subscription)
+    return subscription is not None and subscription.status == "canceled"
+
+
+def _message_name(record: WriteRecord | ActionRecord, message: Any) -> str:
+    """The name of the message that woke the writer, without the suffix of a copy; '' where it was not a Stripe event.
+
+    A task that has ended is known by its own name alone: that of the message, and the component.
+    """
+    if isinstance(record, ActionRecord) and message is None:
+        return _COPY.sub("", record.task.removeprefix("e/").removesuffix(f"/{record.component}"))
+    cause = record.cause if isinstance(record, WriteRecord) else f"{message.kind} {message.name}"
+    kind, _, name = cause.partition(" ")
+    if not kind.startswith("stripe."):
+        return ""
+    return _COPY.sub("", name) if "/d" in name else name

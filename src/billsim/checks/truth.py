@@ -1,0 +1,497 @@
+"""truth(account): what every derived field of an account should be, from the authorities, the policy and the clock.
+
+Written as clauses: each function answers one question of the platform's definition, and `truth` puts the answers together. It is written apart from
+any engine, and both face one table of hand-computed rows. Numbers and names come from the policy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from billsim.core.policy import BAD_DEBT, DELINQUENT, HEALTHY, RETRYING, DunningPolicy
+from billsim.stores.base import Shard
+from billsim.stores.cf_prod import FREE, NONE
+from billsim.stores.ope import OpeSubscription
+from billsim.stripe.objects import Book, Charge, Invoice, Subscription
+
+Permit = tuple[str, ...]
+
+
+class Due(NamedTuple):
+    """A consequence that policy calls for and that was not executed. `key` is made of debt and step; a `cancel` is for the OPE key `subscription`."""
+
+    kind: str
+    debt: str
+    step: str
+    key: str
+    subscription: str = ""
+
+
+class Expected(msgspec.Struct, frozen=True, gc=False):
+    """What the derived fields should be. `applies` False: nothing is judged but that nobody writes automatically.
+
+    `metadata` holds the governed keys of the customer and `invoice_metadata` those of each bad invoice; a key that is not there must not be held.
+    `permits` is what may be done at this instant, executed before or not: `("notify", debt, step)`, `(kind, debt)` of the other consequences, and
+    `("end", id)` of subscriptions that may be cancelled. `until_ms` is the next instant at which any of this changes by the clock alone.
+    """
+
+    status: str = HEALTHY
+    retry_count: int = 0
+    escalation_level: int = 0
+    bad_debt: bool = False
+    no_successful_payment: bool = False
+    metadata: dict[str, str] = {}
+    invoice_metadata: dict[str, dict[str, str]] = {}
+    entitlements: dict[str, str] = {}
+    consequences: tuple[Due, ...] = ()
+    permits: frozenset[Permit] = frozenset()
+    until_ms: int | None = None
+    applies: bool = True
+
+    @property
+    def next_boundary_ms(self) -> int | None:
+        """`until_ms`, under the name that a decision gives it."""
+        return self.until_ms
+
+
+class Debt(NamedTuple):
+    """An owed invoice: `status` is what it alone makes of the account, `bad_ms` when it turns or turned bad (None: it is still being collected)."""
+
+    invoice: Invoice
+    status: str
+    bad_ms: int | None
+
+
+NOTHING = Expected(applies=False)
+_SEVERITY = {RETRYING: 1, DELINQUENT: 2, BAD_DEBT: 3}
+_LEVELS = {HEALTHY: 0, RETRYING: 1, DELINQUENT: 2, BAD_DEBT: 3}
+BANNED = 4
+
+
+def truth(shard: Shard, policy: DunningPolicy, now_ms: int, shared: bool = False) -> Expected:
+    """What the account should look like at `now_ms`. `shared`: other accounts stand on the same Stripe customer."""
+    if not is_judged(shard, policy, shared):
+        return NOTHING
+    book: Book = shard.stripe
+    debts = debts_of(book, policy, now_ms)
+    bad = {debt.invoice.id: debt for debt in debts if debt.status == BAD_DEBT}
+    since_ms = min((debt.bad_ms or 0 for debt in bad.values()), default=None)
+    status = max((debt.status for debt in debts), key=_SEVERITY.__getitem__, default=HEALTHY)
+    level = BANNED if since_ms is not None and is_ban_due(since_ms, policy, now_ms) else _LEVELS[status]
+    unpaid_for = has_no_successful_payment(shard, book)
+    dues, permits = consequences_of(shard, book, debts, status, level, policy)
+    return Expected(
+        status=status,
+        retry_count=max((debt.invoice.attempt_count for debt in debts), default=0),
+        escalation_level=level,
+        bad_debt=status == BAD_DEBT,
+        no_successful_payment=unpaid_for,
+        metadata=customer_metadata(shard, since_ms, unpaid_for, policy),
+        invoice_metadata={id: invoice_metadata(debt.invoice, policy) for id, debt in bad.items()},
+        entitlements=entitlements_of(shard.all("ope"), status, level),
+        consequences=dues,
+        permits=permits,
+        until_ms=next_change_ms(book, debts, since_ms, policy, now_ms),
+    )
+
+
+# --- which accounts are judged ---------------------------------------------------------------------------------------------------------------
+
+
+def is_judged(shard: Shard, policy: DunningPolicy, shared: bool) -> bool:
+    """Not judged: contract types, merged accounts, and accounts without a customer at Stripe."""
+    return has_stripe_customer(shard) and not is_contract(shard, policy) and not is_merged(shared)
+
+
+def has_stripe_customer(shard: Shard) -> bool:
+    """Stripe knows the account: it is mapped to a customer that exists."""
+    mapping = shard.one("subs_customer")
+    return bool(mapping and mapping.stripe_customer and shard.stripe is not None and shard.stripe.customer is not None and shard.one("subs_account"))
+
+
+def is_contract(shard: Shard, policy: DunningPolicy) -> bool:
+    """The account's type is one whose state contract paths set."""
+    profile = shard.one("subs_account")
+    return profile is not None and profile.account_type in policy.contract_types
+
+
+def is_merged(shared: bool) -> bool:
+    """Several accounts on one customer: whose debt it is cannot be told."""
+    return shared
+
+
+# --- what is a debt --------------------------------------------------------------------------------------------------------------------------
+
+
+def debts_of(book: Book, policy: DunningPolicy, now_ms: int) -> list[Debt]:
+    """The owed invoices, in order of creation, each with what it makes of the account."""
+    return [debt_of(book, invoice, policy, now_ms) for invoice in book.invoices.values() if is_debt(book, invoice, now_ms)]
+
+
+def is_debt(book: Book, invoice: Invoice, now_ms: int) -> bool:
+    """Owed, and asked for: by an attempt, or by its due date; and none of the three excuses."""
+    return (
+        is_owed(invoice)
+        and (was_attempted(invoice) or is_past_due(invoice, now_ms))
+        and not is_abandoned_purchase(book, invoice)
+        and not is_pending_update(book, invoice)
+        and not is_first_attempt_processing(book, invoice)
+    )
+
+
+def is_owed(invoice: Invoice) -> bool:
+    """Open or uncollectible, with something remaining."""
+    return invoice.status in ("open", "uncollectible") and invoice.amount_remaining > 0
+
+
+def was_attempted(invoice: Invoice) -> bool:
+    """At least one attempt was made, by the schedule or by hand."""
+    return invoice.attempt_count >= 1 or invoice.attempted
+
+
+def is_past_due(invoice: Invoice, now_ms: int) -> bool:
+    """The due date has come."""
+    return invoice.due_date is not None and invoice.due_date * 1000 <= now_ms
+
+
+def is_abandoned_purchase(book: Book, invoice: Invoice) -> bool:
+    """The first invoice of a subscription that never became active."""
+    if invoice.billing_reason != "subscription_create":
+        return False
+    subscription = subscription_of(book, invoice)
+    return subscription is not None and subscription.status in ("incomplete", "incomplete_expired")
+
+
+def is_pending_update(book: Book, invoice: Invoice) -> bool:
+    """The invoice of a change that applies only once it is paid."""
+    if invoice.billing_reason != "subscription_update":
+        return False
+    subscription = subscription_of(book, invoice)
+    return subscription is not None and subscription.pending_update is not None and subscription.latest_invoice == invoice.id
+
+
+def is_first_attempt_processing(book: Book, invoice: Invoice) -> bool:
+    """A delayed method (SEPA, PayPal) is on its way and none has failed: no failure, until it fails."""
+    return intent_status(book, invoice) == "processing" and last_failed_charge(book, invoice) is None
+
+
+# --- when a debt is exhausted, and when it is bad --------------------------------------------------------------------------------------------
+
+
+def debt_of(book: Book, invoice: Invoice, policy: DunningPolicy, now_ms: int) -> Debt:
+    """What an owed invoice makes of the account: boundaries belong to what they begin."""
+    bad_ms = bad_at_ms(book, invoice, policy)
+    if bad_ms is not None and bad_ms <= now_ms:
+        return Debt(invoice, BAD_DEBT, bad_ms)
+    return Debt(invoice, RETRYING if bad_ms is None else DELINQUENT, bad_ms)
+
+
+def bad_at_ms(book: Book, invoice: Invoice, policy: DunningPolicy) -> int | None:
+    """The earlier of marked uncollectible and the end of the grace after exhaustion; None while it is being collected."""
+    exhausted_s = exhausted_at_s(book, invoice, policy)
+    ends = [] if exhausted_s is None else [exhausted_s * 1000 + policy.grace_of(instrument_of(book, invoice))]
+    if invoice.status == "uncollectible":
+        marked_s = invoice.status_transitions.marked_uncollectible_at
+        ends.append((invoice.created if marked_s is None else marked_s) * 1000)
+    return min(ends, default=None)
+
+
+def exhausted_at_s(book: Book, invoice: Invoice, policy: DunningPolicy) -> int | None:
+    """When collecting ended: the due date of a sent invoice; else the last failure, or the cancel that stopped the retries. None: not ended."""
+    if invoice.collection_method == "send_invoice" and invoice.due_date is not None:
+        return invoice.due_date
+    if invoice.next_payment_attempt is not None or waits_for_the_bank(book, invoice):
+        return None
+    failed_s = last_failure_s(book, invoice)
+    stopped_s = cancelled_at_s(book, invoice)
+    return failed_s if stopped_s is None or is_schedule_over(invoice, policy) else max(failed_s, stopped_s)
+
+
+def waits_for_the_bank(book: Book, invoice: Invoice) -> bool:
+    """The customer has to confirm the latest payment: a waiting attempt."""
+    return intent_status(book, invoice) == "requires_action"
+
+
+def is_schedule_over(invoice: Invoice, policy: DunningPolicy) -> bool:
+    """The retry schedule has made all of its attempts."""
+    return invoice.attempt_count >= policy.max_attempts
+
+
+def cancelled_at_s(book: Book, invoice: Invoice) -> int | None:
+    """When the invoice's subscription was cancelled, if it was."""
+    subscription = subscription_of(book, invoice)
+    return subscription.canceled_at if subscription is not None and subscription.status == "canceled" else None
+
+
+def last_failure_s(book: Book, invoice: Invoice) -> int:
+    """When the latest attempt failed; without a failed charge, when the invoice was finalised or made."""
+    charge = last_failed_charge(book, invoice)
+    if charge is not None:
+        return charge.created
+    finalized_s = invoice.status_transitions.finalized_at
+    return invoice.created if finalized_s is None else finalized_s
+
+
+def instrument_of(book: Book, invoice: Invoice) -> str:
+    """The kind of payment method actually used: of the last failed charge; else the subscription's default, the customer's default, a card."""
+    charge, subscription = last_failed_charge(book, invoice), subscription_of(book, invoice)
+    settings = book.customer.invoice_settings if book.customer is not None else None
+    candidates = (
+        charge.payment_method if charge is not None else None,
+        subscription.default_payment_method if subscription is not None else None,
+        settings.default_payment_method if settings is not None else None,
+    )
+    for id in candidates:
+        method = book.payment_methods.get(id) if id else None
+        if method is not None:
+            return method.type
+    return "card"
+
+
+def is_ban_due(since_ms: int, policy: DunningPolicy, now_ms: int) -> bool:
+    """The oldest bad debt has been bad for as long as policy waits."""
+    return since_ms + policy.ban_after_ms <= now_ms
+
+
+def next_change_ms(book: Book, debts: list[Debt], since_ms: int | None, policy: DunningPolicy, now_ms: int) -> int | None:
+    """The next instant at which truth changes by the clock alone: a due date, the end of a grace, the ban."""
+    instants = [invoice.due_date * 1000 for invoice in book.invoices.values() if invoice.due_date is not None and is_owed(invoice)]
+    instants += [debt.bad_ms for debt in debts if debt.bad_ms is not None]
+    if since_ms is not None:
+        instants.append(since_ms + policy.ban_after_ms)
+    return min((instant for instant in instants if instant > now_ms), default=None)
+
+
+# --- flags, metadata, entitlements -----------------------------------------------------------------------------------------------------------
+
+
+def has_no_successful_payment(shard: Shard, book: Book) -> bool:
+    """Something was attempted, and no charge above zero ever succeeded, at Stripe or at Braintree of old."""
+    for charge in book.charges.values():
+        if is_success(charge):
+            return False
+    return not paid_at_braintree(shard) and was_anything_attempted(book)
+
+
+def is_success(charge: Charge) -> bool:
+    """A charge above zero that succeeded; a refund does not undo that."""
+    return charge.status == "succeeded" and charge.amount > 0
+
+
+def paid_at_braintree(shard: Shard) -> bool:
+    """A PayPal charge of old succeeded outside Stripe."""
+    mapping = shard.one("subs_customer")
+    return mapping is not None and mapping.braintree_paid
+
+
+def was_anything_attempted(book: Book) -> bool:
+    """A charge above zero, or an attempt on an invoice above zero."""
+    return any(charge.amount > 0 for charge in book.charges.values()) or any(
+        invoice.total > 0 and was_attempted(invoice) for invoice in book.invoices.values()
+    )
+
+
+def customer_metadata(shard: Shard, since_ms: int | None, unpaid_for: bool, policy: DunningPolicy) -> dict[str, str]:
+    """The governed keys of the customer."""
+    keys = {policy.account_type_key: shard.one("subs_account").account_type}
+    if since_ms is not None:
+        keys[policy.bad_debt_key] = "true"
+        keys[policy.bad_debt_since_key] = str(since_ms // 1000)
+    if unpaid_for:
+        keys[policy.no_success_key] = "true"
+    return keys
+
+
+def invoice_metadata(invoice: Invoice, policy: DunningPolicy) -> dict[str, str]:
+    """The governed keys of an invoice that makes the account bad debt."""
+    return {policy.bad_debt_key: "true", policy.bad_debt_amount_key: str(invoice.amount_remaining)}
+
+
+def entitlements_of(bought: Mapping[str, OpeSubscription], status: str, level: int) -> dict[str, str]:
+    """The plan of each product: as bought while the account is not bad debt, then the free plan, and none at all once banned."""
+    plans: dict[str, str] = {}
+    for subscription in bought.values():
+        for item in subscription.items:
+            if subscription.status == "active":
+                plans[item.product] = item.plan
+            else:
+                plans.setdefault(item.product, FREE)
+    if level == BANNED:
+        return dict.fromkeys(plans, NONE)
+    return dict.fromkeys(plans, FREE) if status == BAD_DEBT else plans
+
+
+# --- consequences ----------------------------------------------------------------------------------------------------------------------------
+
+
+def consequences_of(
+    shard: Shard, book: Book, debts: list[Debt], status: str, level: int, policy: DunningPolicy
+) -> tuple[tuple[Due, ...], frozenset[Permit]]:
+    """(what is called for and not yet executed, what may be done at all)."""
+    if not debts and not shard.actions and not may_recover(book, policy):
+        return (), frozenset()
+    called = notices(debts, status)
+    called += flags(shard, book, debts, status, policy) + cancels(shard, book, debts, status) + bans(shard, debts, level)
+    called += recoveries(book, status, policy) + unbans(shard, level)
+    dues = tuple(due for due in called if due.kind == "cancel" or not was_executed(shard, due.kind, due.debt, due.step))
+    permits = {(due.kind, due.debt, due.step) if due.kind == "notify" else (due.kind, due.debt) for due in called}
+    return dues, frozenset(permits | also_permitted(shard, book, debts, status, level, called))
+
+
+def deciding_debt(debts: list[Debt]) -> Invoice:
+    """The debt that the account is spoken to about: the worst, then the earliest created, then by id."""
+    return min(debts, key=lambda debt: (-_SEVERITY[debt.status], debt.invoice.created, debt.invoice.id)).invoice
+
+
+def notices(debts: list[Debt], status: str) -> list[Due]:
+    """A notice of each lower rung, about the deciding debt; a rung that was passed is not called for any more."""
+    if status not in (RETRYING, DELINQUENT):
+        return []
+    debt = deciding_debt(debts).id
+    return [Due("notify", debt, status, f"{debt}/{status}")]
+
+
+def flags(shard: Shard, book: Book, debts: list[Debt], status: str, policy: DunningPolicy) -> list[Due]:
+    """The account is flagged once an episode of bad debt."""
+    if status != BAD_DEBT or is_flagged_in_this_episode(shard, book, debts, policy):
+        return []
+    debt = deciding_debt(debts).id
+    return [Due("flag", debt, BAD_DEBT, f"{debt}/{BAD_DEBT}")]
+
+
+def is_flagged_in_this_episode(shard: Shard, book: Book, debts: list[Debt], policy: DunningPolicy) -> bool:
+    """Flagged for an invoice that is bad still, or that ceased to be so when one of those that are bad now was bad already."""
+    bad = {debt.invoice.id: debt.bad_ms or 0 for debt in debts if debt.status == BAD_DEBT}
+    began_ms = min(bad.values(), default=0)
+    return any(
+        id in bad or (ended := ended_at_s(book, id)) is not None and ended * 1000 >= began_ms
+        for id in executed_for(shard, "flag")
+    )
+
+
+def ended_at_s(book: Book, id: str) -> int | None:
+    """When an invoice was paid or voided."""
+    invoice = book.invoices.get(id)
+    return None if invoice is None else invoice.status_transitions.paid_at or invoice.status_transitions.voided_at
+
+
+def cancels(shard: Shard, book: Book, debts: list[Debt], status: str) -> list[Due]:
+    """In bad debt each active subscription of record is cancelled, unless its own latest invoice is settled."""
+    if status != BAD_DEBT:
+        return []
+    debt = deciding_debt(debts).id
+    owing = [key for key, bought in shard.all("ope").items() if is_to_be_cancelled(book, bought)]
+    return [Due("cancel", debt, BAD_DEBT, f"{debt}/cancel/{key}", key) for key in owing]
+
+
+def is_to_be_cancelled(book: Book, bought: OpeSubscription) -> bool:
+    """Active in OPE, and its latest invoice at Stripe is neither paid nor void: Stripe, too, spares a subscription whose latest invoice is paid."""
+    subscription = book.subscriptions.get(bought.stripe_subscription)
+    if bought.status != "active" or subscription is None or subscription.latest_invoice is None:
+        return False
+    latest = book.invoices.get(subscription.latest_invoice)
+    return latest is not None and latest.status not in ("paid", "void")
+
+
+def bans(shard: Shard, debts: list[Debt], level: int) -> list[Due]:
+    """At level 4 the account is banned, unless a ban is in force."""
+    if level != BANNED or bans_in_force(shard):
+        return []
+    debt = deciding_debt(debts).id
+    return [Due("ban", debt, BAD_DEBT, f"{debt}/ban")]
+
+
+def unbans(shard: Shard, level: int) -> list[Due]:
+    """Below level 4 each ban in force is lifted."""
+    return [] if level == BANNED else [Due("unban", debt, BAD_DEBT, f"{debt}/unban") for debt in bans_in_force(shard)]
+
+
+def bans_in_force(shard: Shard) -> list[str]:
+    """The debts for which a ban was executed and no unban."""
+    lifted = executed_for(shard, "unban")
+    return [debt for debt in executed_for(shard, "ban") if debt not in lifted]
+
+
+def recoveries(book: Book, status: str, policy: DunningPolicy) -> list[Due]:
+    """One notice of recovery, for the latest paid of the invoices that were bad when they were paid; never for a void."""
+    if status == BAD_DEBT:
+        return []
+    paid = [invoice for invoice in book.invoices.values() if was_bad_when_paid(book, invoice, policy)]
+    if not paid:
+        return []
+    debt = max(paid, key=lambda invoice: (invoice.status_transitions.paid_at or 0, invoice.created, invoice.id)).id
+    return [Due("notify", debt, "recovered", f"{debt}/recovered")]
+
+
+def may_recover(book: Book, policy: DunningPolicy) -> bool:
+    """Some invoice was ever marked uncollectible or tried to the end: cheaper to ask than `was_bad_when_paid`."""
+    return any(
+        invoice.attempt_count >= policy.max_attempts or invoice.status_transitions.marked_uncollectible_at is not None
+        for invoice in book.invoices.values()
+    )
+
+
+def was_bad_when_paid(book: Book, invoice: Invoice, policy: DunningPolicy) -> bool:
+    """Paid, and by then marked uncollectible, or exhausted by the schedule for longer than the grace of the instrument that had failed."""
+    moments = invoice.status_transitions
+    if invoice.status != "paid" or moments.paid_at is None:
+        return False
+    if moments.marked_uncollectible_at is not None and moments.marked_uncollectible_at <= moments.paid_at:
+        return True
+    if not is_schedule_over(invoice, policy):
+        return False
+    return last_failure_s(book, invoice) * 1000 + policy.grace_of(instrument_of(book, invoice)) <= moments.paid_at * 1000
+
+
+def also_permitted(shard: Shard, book: Book, debts: list[Debt], status: str, level: int, called: list[Due]) -> set[Permit]:
+    """What an account in this state allows beside what it still calls for: steps that were executed, and the ends of subscriptions."""
+    permits: set[Permit] = set()
+    for due in called:
+        if due.subscription:
+            permits |= {("end", due.subscription), ("end", shard.all("ope")[due.subscription].stripe_subscription)}
+    if status == BAD_DEBT:
+        debt = deciding_debt(debts).id
+        permits |= {("flag", debt), ("cancel", debt)}
+        if level == BANNED:
+            permits.add(("ban", debt))
+    else:
+        permits |= {("unban", debt) for debt in executed_for(shard, "ban")}
+    return permits
+
+
+def was_executed(shard: Shard, kind: str, debt: str, step: str) -> bool:
+    """This step was executed in the outside world."""
+    return f"{kind}|{debt}|{step}" in shard.actions if kind == "notify" else debt in executed_for(shard, kind)
+
+
+def executed_for(shard: Shard, kind: str) -> list[str]:
+    """The debts for which a consequence of this kind was executed, in order."""
+    prefix = f"{kind}|"
+    return [name.split("|")[1] for name, count in shard.actions.items() if count and name.startswith(prefix)]
+
+
+# --- looking things up -----------------------------------------------------------------------------------------------------------------------
+
+
+def subscription_of(book: Book, invoice: Invoice) -> Subscription | None:
+    """The subscription that the invoice bills."""
+    id = invoice.subscription
+    return book.subscriptions.get(id) if id is not None else None
+
+
+def intent_status(book: Book, invoice: Invoice) -> str:
+    """The status of the invoice's latest payment intent, or ''."""
+    intent = book.payment_intents.get(invoice.payments[-1].payment_intent) if invoice.payments else None
+    return "" if intent is None else intent.status
+
+
+def last_failed_charge(book: Book, invoice: Invoice) -> Charge | None:
+    """The latest failed charge of the invoice, linked through its payments."""
+    if not invoice.payments:
+        return None
+    intents = [payment.payment_intent for payment in invoice.payments]
+    failed = [charge for charge in book.charges.values() if charge.status == "failed" and charge.payment_intent in intents]
+    return max(failed, key=lambda charge: charge.created, default=None)

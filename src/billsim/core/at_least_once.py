@@ -1,0 +1,101 @@
+"""Delivery at least once: a topic that delivers until the receiver is done, backs off when it fails, and ends in a dead letter.
+
+Google's Pub/Sub and the platform's queues work alike in this, so both are this one part with other figures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from billsim.core.choices import Choices, Quantiles
+from billsim.core.kernel import Kernel, Wake
+from billsim.core.time import SECOND_MS
+
+Done = Callable[[Exception | None], None]
+
+BACKOFF_JITTER = Quantiles("backoff_jitter", (0, 1000))
+
+
+class Retry(NamedTuple):
+    """First back-off, the longest, and how many attempts there are before the dead letter. Milliseconds."""
+
+    first_ms: int = 10 * SECOND_MS
+    longest_ms: int = 600 * SECOND_MS
+    attempts: int = 5
+
+    def backoff_ms(self, attempt: int) -> int:
+        """How long after the `attempt`-th failure (from 1): doubling, up to the longest."""
+        return int(min(self.longest_ms, self.first_ms << (attempt - 1)))
+
+
+class Parcel(Wake):
+    """One thing under way: what, under which name, and how often it has been tried."""
+
+    def __init__(self, topic: Topic, item: Any, name: str, origin: str, account: str) -> None:
+        super().__init__(topic.kernel)
+        self.topic = topic
+        self.item = item
+        self.name = name
+        self.origin = origin
+        self.account = account
+        self.attempt = 0
+
+    def fire(self, _event: Any) -> None:
+        self.topic.arrived(self)
+
+
+Receive = Callable[[Parcel, Done], None]
+Log = Callable[[str, Parcel], None]
+
+
+class Topic:
+    """Delivers parcels to `receive(parcel, done)`; `log(what, parcel)` hears of each step: delivered, finished, retried, dead_letter, redriven."""
+
+    def __init__(self, kernel: Kernel, choices: Choices, name: str, latency: Quantiles, receive: Receive, log: Log) -> None:
+        self.kernel = kernel
+        self.choices = choices
+        self.name = name
+        self.latency = latency
+        self.retry = Retry()
+        self.dead: list[Parcel] = []
+        self._receive = receive
+        self._log = log
+
+    def publish(self, item: Any, name: str, origin: str, account: str, due_ms: int = 0) -> Parcel:
+        """Send an item on its way; it arrives after the topic's latency, and not before `due_ms`."""
+        parcel = Parcel(self, item, name, origin, account)
+        self._dispatch(parcel, max(0, due_ms - self.kernel.now))
+        return parcel
+
+    def redrive(self) -> int:
+        """Send every dead letter once more, with fresh attempts; how many there were."""
+        dead, self.dead = self.dead, []
+        for parcel in dead:
+            parcel.attempt += 100 - parcel.attempt % 100
+            self._log("redriven", parcel)
+            self._dispatch(parcel, 0)
+        return len(dead)
+
+    def _dispatch(self, parcel: Parcel, delay_ms: int) -> None:
+        parcel.attempt += 1
+        label = f"{parcel.origin}/{self.name}/{parcel.name}/attempt{parcel.attempt}"
+        latency, rank = self.choices.when(label, self.latency)
+        self.kernel.after(delay_ms + latency, rank, parcel)
+
+    def arrived(self, parcel: Parcel) -> None:
+        """A parcel has reached the receiver."""
+        self._log("delivered", parcel)
+
+        def done(failure: Exception | None) -> None:
+            if failure is None:
+                self._log("finished", parcel)
+            elif parcel.attempt % 100 >= self.retry.attempts:
+                self.dead.append(parcel)
+                self._log("dead_letter", parcel)
+            else:
+                self._log("retried", parcel)
+                label = f"{parcel.origin}/{self.name}/{parcel.name}/backoff{parcel.attempt}"
+                self._dispatch(parcel, self.retry.backoff_ms(parcel.attempt % 100) + self.choices.ask(label, BACKOFF_JITTER))
+
+        self._receive(parcel, done)

@@ -1,0 +1,15 @@
+"""How long things take, as quantiles in milliseconds (0, 10, ..., 100 %). Assumptions, in one place."""
+
+from __future__ import annotations
+
+from billsim.core.choices import Quantiles
+
+STORE = Quantiles("store", (1, 2, 2, 3, 3, 4, 5, 6, 8, 14, 60))
+STRIPE_READ = Quantiles("stripe_read", (40, 55, 65, 75, 85, 95, 110, 130, 160, 230, 900))
+STRIPE_WRITE = Quantiles("stripe_write", (90, 130, 160, 190, 220, 260, 310, 380, 480, 700, 2500))
+STRIPE_ANSWER = Quantiles("stripe_answer", (10, 15, 18, 21, 24, 28, 33, 40, 55, 90, 400))
+WEBHOOK = Quantiles("webhook", (60, 110, 150, 190, 230, 280, 340, 430, 600, 1000, 4000))
+PUBSUB = Quantiles("pubsub", (8, 14, 20, 26, 33, 42, 54, 72, 105, 190, 1200))
+QUEUE = Quantiles("queue", (4, 8, 12, 16, 21, 27, 35, 47, 70, 130, 800))
+OUTBOUND = Quantiles("outbound", (15, 25, 32, 40, 48, 58, 72, 92, 130, 220, 900))
+ROW_OFFSET = Quantiles("row_offset", (0, 999))

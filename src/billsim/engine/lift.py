@@ -1,0 +1,37 @@
+"""Makes an engine of what a user brings: a component that handles everything itself, or only the brain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from billsim.core.policy import DunningPolicy
+from billsim.engine.decide import decide
+from billsim.engine.recompute import Recompute, lent
+from billsim.ports import Component, Decides, Engine, Handles, Message
+
+COMPONENT = "engine"
+
+
+def lift(thing: Handles | Decides, policy: DunningPolicy, *, name: str, doors: Sequence[Component] = ()) -> Engine:
+    """An engine named `name` from either form of the port; one that has both `handle` and `decide` is taken to handle.
+
+    Raises TypeError for an object that has neither.
+    """
+    if isinstance(thing, Handles):
+        return Lifted(thing, policy, name)
+    if isinstance(thing, Decides):
+        return Recompute(policy, name=name, decide=thing.decide, doors=doors)
+    raise TypeError(f"{type(thing).__name__} has neither handle(message) nor decide(state, now_ms, policy)")
+
+
+class Lifted:
+    """An engine whose one component, `engine`, is woken by every message; it may start `entitlements`, `invoicing` and `consequences`."""
+
+    def __init__(self, thing: Handles, policy: DunningPolicy, name: str) -> None:
+        self.name = name
+        own = (Component(COMPONENT, "engine", thing.handle), *lent(policy, decide))
+        self.components: Mapping[str, Component] = {component.name: component for component in own}
+
+    def wakes(self, message: Message) -> Sequence[str]:
+        """Always the one component: what it ignores is its own business."""
+        return (COMPONENT,)

@@ -1,0 +1,65 @@
+"""The `recompute` engine: its components, and the one table of what wakes which of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from billsim.core.policy import DunningPolicy
+from billsim.engine import consequences, dunning_brain, entitlements, invoicing
+from billsim.engine.consequences import Consequences
+from billsim.engine.decide import decide as decide_by_the_rules
+from billsim.engine.dunning_brain import Decide, DunningBrain
+from billsim.engine.entitlements import Entitlements
+from billsim.engine.invoicing import Invoicing
+from billsim.ports import Component, Message
+
+_BRAIN = (dunning_brain.NAME,)
+_LEDGER = (invoicing.NAME,)
+_BOTH = (*_BRAIN, *_LEDGER)
+
+# The five that the platform routes to the brain, then what moves truth without them.
+WAKES: dict[str, tuple[str, ...]] = {
+    "stripe.customer.subscription.updated": _BRAIN,
+    "stripe.customer.subscription.deleted": _BRAIN,
+    "stripe.invoice.paid": _BOTH,
+    "stripe.invoice.payment_failed": _BOTH,
+    "stripe.invoice.finalized": _BOTH,
+    "stripe.invoice.voided": _BOTH,
+    "stripe.invoice.marked_uncollectible": _BOTH,
+    "stripe.invoice.payment_action_required": _BRAIN,
+    "stripe.invoice.updated": _LEDGER,
+    "stripe.credit_note.created": _BOTH,
+    "stripe.charge.succeeded": _LEDGER,
+    "stripe.charge.failed": _LEDGER,
+    "stripe.charge.refunded": _BOTH,
+    "stripe.charge.dispute.closed": _BOTH,
+    "boundary": _BRAIN,
+    "request.recompute": _BOTH,
+    "request.pay": ("pay_bad_debt",),
+}
+ANY_DOMAIN_EVENT = "domain."
+
+
+class Recompute:
+    """An engine made of the dunning brain and what it starts. `doors` are further components that requests wake, such as the facade's."""
+
+    def __init__(
+        self, policy: DunningPolicy, *, name: str = "recompute", decide: Decide = decide_by_the_rules, doors: Sequence[Component] = ()
+    ) -> None:
+        self.name = name
+        own = (Component(dunning_brain.NAME, "engine", DunningBrain(policy, decide).handle), *lent(policy, decide))
+        self.components: Mapping[str, Component] = {component.name: component for component in (*own, *doors)}
+
+    def wakes(self, message: Message) -> Sequence[str]:
+        """The components that a message wakes, by its kind alone."""
+        named = WAKES.get(message.kind, _BRAIN if message.kind.startswith(ANY_DOMAIN_EVENT) else ())
+        return [name for name in named if name in self.components]
+
+
+def lent(policy: DunningPolicy, decide: Decide) -> tuple[Component, ...]:
+    """The components that any engine may start: each with its own right to write."""
+    return (
+        Component(entitlements.NAME, "entitlements", Entitlements(policy, decide).handle),
+        Component(invoicing.NAME, "engine", Invoicing(policy, decide).handle),
+        Component(consequences.NAME, "engine", Consequences(policy, decide).handle),
+    )

@@ -1,0 +1,50 @@
+"""The `legacy` engine: blind handlers, one for each event, and four dunning paths that race each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from billsim.core.policy import DunningPolicy
+from billsim.legacy import entitlements, facade_pay, invoice_paid, invoice_payment_failed, ledger, nightly_cron
+from billsim.legacy.facade_pay import FacadePay
+from billsim.legacy.invoice_paid import InvoicePaid
+from billsim.legacy.invoice_payment_failed import InvoicePaymentFailed
+from billsim.legacy.nightly_cron import NightlyCron
+from billsim.ports import Component, Message
+
+_LEDGER = (ledger.NAME,)
+
+# Whatever is not here, the old platform did not hear: a voided invoice is entered in the ledger, and nobody looks after the account.
+WAKES: dict[str, tuple[str, ...]] = {
+    "stripe.invoice.payment_failed": (invoice_payment_failed.NAME, *_LEDGER),
+    "stripe.invoice.paid": (invoice_paid.NAME, *_LEDGER),
+    "stripe.invoice.finalized": _LEDGER,
+    "stripe.invoice.voided": _LEDGER,
+    "stripe.invoice.marked_uncollectible": _LEDGER,
+    "stripe.charge.succeeded": _LEDGER,
+    "stripe.charge.failed": _LEDGER,
+    "cron.nightly": (nightly_cron.NAME,),
+    "request.pay": (facade_pay.NAME,),
+}
+
+
+class LegacyEngine:
+    """What the platform had before. `marks_uncollectible`: whether its Stripe account marks an invoice uncollectible after the last try."""
+
+    name = "legacy"
+
+    def __init__(self, policy: DunningPolicy, *, marks_uncollectible: bool = False) -> None:
+        failed = InvoicePaymentFailed(policy, marks_uncollectible=marks_uncollectible)
+        parts = (
+            Component(invoice_payment_failed.NAME, "engine", failed.handle),
+            Component(invoice_paid.NAME, "engine", InvoicePaid(policy).handle),
+            Component(nightly_cron.NAME, "engine", NightlyCron(policy).handle),
+            Component(facade_pay.NAME, "facade", FacadePay(policy).handle),
+            Component(ledger.NAME, "engine", ledger.handle),
+            Component(entitlements.NAME, "entitlements", entitlements.handle),
+        )
+        self.components: Mapping[str, Component] = {component.name: component for component in parts}
+
+    def wakes(self, message: Message) -> Sequence[str]:
+        """The components that a message wakes, by its kind alone."""
+        return WAKES.get(message.kind, ())

@@ -1,0 +1,21 @@
+"""The old entitlements writer: it sets what it is told, or what OPE says, over whatever is there."""
+
+from __future__ import annotations
+
+from billsim.ports import Message, Read, Steps, Write
+from billsim.stores.cf_prod import FREE
+from billsim.stores.ope import OpeSubscription
+
+NAME = "entitlements"
+
+
+def handle(message: Message) -> Steps:
+    """Give every product of the account the plan `body["plan"]`; where that is empty, the plan that was bought (free once canceled)."""
+    bought: dict[str, OpeSubscription] = yield Read("ope", message.account)
+    told = str(message.body.get("plan", ""))
+    plans: dict[str, str] = {}
+    for subscription in sorted(bought.values(), key=lambda each: each.status == "active"):
+        for item in subscription.items:
+            plans[item.product] = told or (item.plan if subscription.status == "active" else FREE)
+    for product, plan in plans.items():
+        yield Write("cf_prod", message.account, {"plan": plan}, product)

@@ -1,0 +1,13 @@
+"""domain-events: the bus between the engine and everything after it. At least once; a message may be delayed to an instant."""
+
+from __future__ import annotations
+
+from billsim.core.at_least_once import Log, Receive, Topic
+from billsim.core.choices import Choices
+from billsim.core.kernel import Kernel
+from billsim.core.latency import QUEUE
+
+
+def queue(kernel: Kernel, choices: Choices, receive: Receive, log: Log) -> Topic:
+    """The queue that the engine's consumers read."""
+    return Topic(kernel, choices, "domain-events", QUEUE, receive, log)

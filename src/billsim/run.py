@@ -1,0 +1,252 @@
+"""The main path of a run: load -> build -> storm -> calm -> judge -> write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from billsim.checks.judge import Report
+from billsim.core.choices import Recorded, Seeded
+from billsim.core.guard import guarded
+from billsim.core.measure import clock_ns
+from billsim.core.policy import DunningPolicy
+from billsim.core.time import HOUR_MS
+from billsim.core.trace import DriftRecord, Sink, Trace
+from billsim.engines import load_engine
+from billsim.ports import Engine
+from billsim.scenario import orders
+from billsim.scenario.plan import Control, Expect, ExpectedDrift, Outcome, Scenario
+from billsim.world import World
+
+SLICE = 20_000
+
+
+class Progress(NamedTuple):
+    """How far a run is: simulated instants, what has happened, and the phase (`storm`, `calm`, `drain`)."""
+
+    now_ms: int
+    start_ms: int
+    end_ms: int
+    kernel_events: int
+    stripe_events: int
+    phase: str
+
+
+class Keeper(Protocol):
+    """Keeps what a run leaves: takes batches of records and, at the end of each slice, the choices asked in it."""
+
+    def sink(self, batch: list[Any]) -> None:
+        """Take a batch of trace records."""
+        ...
+
+    def keep(self, asked: Sequence[tuple[str, int]]) -> None:
+        """Take the choices of a slice, and write down what waits."""
+        ...
+
+
+@dataclass
+class RunResult:
+    """What a run came to. `data` is the object of `--json`; `drift` holds what stands open first, then what has closed; `tape` every answer, where
+    it was kept.
+    """
+
+    data: dict[str, Any]
+    drift: list[DriftRecord]
+    as_expected: bool | None
+    verdict: str
+    tape: list[tuple[str, int]] | None = None
+    records: list[Any] = field(default_factory=list)
+
+
+@dataclass
+class OrdersResult:
+    """Every order of a story: (the offsets that made it, its run), and what that says. """
+
+    orders: list[tuple[dict[str, int], RunResult]]
+    verdict: str
+    as_expected: bool | None
+    control: RunResult | None = None
+
+
+def run_scenario(
+    scenario: Scenario,
+    *,
+    seed: int = 0,
+    engine: str = "recompute",
+    out: Keeper | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    overrides: Mapping[str, int] | None = None,
+    tape: Mapping[str, int] | None = None,
+    strict: bool = False,
+    keep_tape: bool = False,
+    keep_records: bool = False,
+    bodies: bool = True,
+) -> RunResult:
+    """Run a scenario once under an engine: the storm, the calm, then the checks.
+
+    `overrides` answers some choices otherwise; `tape` answers those that it holds, and with `strict` no others (NotOnTapeError).
+    """
+    choices = Seeded(seed, overrides=overrides) if tape is None else Recorded(seed, tape, strict=strict)
+    policy = DunningPolicy(max_attempts=scenario.stripe.max_attempts)
+    chosen = load_engine(engine, policy, scenario.stripe)
+    trace, kept_tape, records = Trace(), [], []  # type: tuple[Trace, list[tuple[str, int]], list[Any]]
+    trace.sinks = _sinks(out, records if keep_records else None)
+
+    def after_slice(phase: str) -> None:
+        trace.flush()
+        asked = choices.asked[:]
+        choices.asked.clear()
+        if keep_tape:
+            kept_tape.extend(asked)
+        if out is not None:
+            out.keep(asked)
+        if progress is not None:
+            counts = world.pipe.counts.stripe
+            progress(Progress(world.kernel.now, scenario.start, _end_ms(scenario), world.kernel.events, counts, phase))
+
+    began = clock_ns()
+    with guarded(_modules_of(chosen)):
+        world = World(scenario, chosen, choices, trace, policy, bodies=bodies)
+        _advance(world, scenario.until, "storm", after_slice)
+        world.stop_faults()
+        world.redrive()
+        _advance(world, _end_ms(scenario), "calm", after_slice)
+        drained = world.drain()
+        report = world.judge.finish(world.kernel.now)
+    after_slice("drain")
+    data = _as_json(world, report, seed, engine, drained, (clock_ns() - began) // 1_000_000)
+    expected = _as_expected(scenario.expect.get(engine), report.drift)
+    return RunResult(data, report.drift, expected, data["verdict"], kept_tape if keep_tape else None, records)
+
+
+def run_orders(scenario: Scenario, *, seed: int = 0, engine: str = "recompute", progress: Callable[[int], None] | None = None) -> OrdersResult:
+    """Run every order of the rows that race, and the story's race-free control, where it has one.
+
+    Raises TooManyOrdersError.
+    """
+    runs = []
+    for overrides in orders.orders(scenario):
+        runs.append((overrides, run_scenario(scenario, seed=seed, engine=engine, overrides=overrides)))
+        if progress is not None:
+            progress(len(runs))
+    expect = scenario.expect.get(engine)
+    control = None
+    if expect is not None and expect.control is not None:
+        control = run_scenario(orders.control(scenario, expect.control), seed=seed, engine=engine)
+    verdicts = {run.verdict for _, run in runs}
+    verdict = "falls" if "falls" in verdicts else "holds" if verdicts == {"holds"} else "unknown"
+    return OrdersResult(runs, verdict, _orders_as_expected(expect, [run for _, run in runs], control), control)
+
+
+def _sinks(out: Keeper | None, records: list[Any] | None) -> list[Sink]:
+    sinks: list[Sink] = []
+    if out is not None:
+        sinks.append(out.sink)
+    if records is not None:
+        sinks.append(records.extend)
+    return sinks
+
+
+def _advance(world: World, until_ms: int, phase: str, after_slice: Callable[[str], None]) -> None:
+    done = False
+    while not done:
+        done = world.run_until(until_ms, SLICE)
+        after_slice(phase)
+
+
+def _end_ms(scenario: Scenario) -> int:
+    return scenario.until + scenario.calm_hours * HOUR_MS
+
+
+def _modules_of(engine: Engine) -> list[str]:
+    """The names of the modules that an engine's components come from, so that clocks which they have captured by name are guarded as well."""
+    return sorted({component.handle.__module__ for component in engine.components.values() if hasattr(component.handle, "__module__")})
+
+
+# -- what is expected ----------------------------------------------------------------------------------------------------------------
+
+
+def _same(expected: Sequence[ExpectedDrift], found: Sequence[DriftRecord]) -> bool:
+    """Whether the drift found is exactly the expected one; a cause counts only where one is given."""
+    if {(e.account, e.code) for e in expected} != {(d.account, d.code) for d in found}:
+        return False
+    return all(e.cause is None or any((d.account, d.code, d.cause) == (e.account, e.code, e.cause) for d in found) for e in expected)
+
+
+def _matches(expected: Outcome | Control, drift: Sequence[DriftRecord]) -> bool:
+    still_open = [record for record in drift if record.closed_ms is None]
+    closed = [record for record in drift if record.closed_ms is not None]
+    return _same(expected.drift, still_open) and (expected.closed is None or _same(expected.closed, closed))
+
+
+def _as_expected(expect: Expect | None, drift: Sequence[DriftRecord]) -> bool | None:
+    """Whether one run is what the scenario pins; None where it pins nothing that one order can refute."""
+    if expect is None:
+        return None
+    if expect.every_order is not None:
+        return _matches(expect.every_order, drift)
+    return True if expect.some_order is not None and _matches(expect.some_order, drift) else None
+
+
+def _orders_as_expected(expect: Expect | None, runs: Sequence[RunResult], control: RunResult | None) -> bool | None:
+    """Every order is as pinned; or one is, and the others show nothing; and so is the control."""
+    if expect is None:
+        return None
+    if expect.every_order is not None and not all(_matches(expect.every_order, run.drift) for run in runs):
+        return False
+    if expect.some_order is not None:
+        shown = [_matches(expect.some_order, run.drift) for run in runs]
+        if not any(shown) or any(run.data["drift"]["open_at_end"] for match, run in zip(shown, runs, strict=True) if not match):
+            return False
+    return control is None or expect.control is None or _matches(expect.control, control.drift)
+
+
+# -- the JSON contract ---------------------------------------------------------------------------------------------------------------
+
+
+def _as_json(world: World, report: Report, seed: int, engine: str, drained: bool, wall_ms: int) -> dict[str, Any]:
+    findings = [msgspec.to_builtins(finding) for finding in report.findings]
+    missing = [mark for mark in world.scenario.judge.sometimes if not world.marks.get(mark) and engine == "recompute"]
+    falls = report.open_at_end > 0 or bool(findings)
+    runtime, counts = world.runtime, world.pipe.counts
+    recomputes = max(1, runtime.recomputes)
+    return {
+        "scenario": world.scenario.id,
+        "seed": seed,
+        "engine": engine,
+        "verdict": "falls" if falls else "unknown" if missing or not drained else "holds",
+        "digest": world.trace.digest,
+        "accounts": len(world.stores.shards),
+        "events": {
+            "stripe": counts.stripe,
+            "delivered": counts.delivered,
+            "duplicates": counts.duplicates,
+            "redelivered": counts.redelivered,
+            "dead_letter": counts.dead_letter,
+        },
+        "drift": {
+            "opened": report.opened,
+            "closed": report.closed,
+            "open_at_end": report.open_at_end,
+            "unhealable": report.unhealable,
+            "by_code": report.by_code,
+        },
+        "converge_ms": report.converge_ms,
+        "recompute": {"count": runtime.recomputes, "p50_us": runtime.compute_us.percentile(50), "p99_us": runtime.compute_us.percentile(99)},
+        "pipe_latency_ms": {"p50": world.pipe_latency_ms.percentile(50), "p99": world.pipe_latency_ms.percentile(99)},
+        "lag_ms": report.lag_ms,
+        "round_trips": {
+            "stripe_per_recompute": round(runtime.stripe_trips / recomputes, 2),
+            "stores_per_recompute": round(runtime.store_trips / recomputes, 2),
+        },
+        "marks": dict(sorted(world.marks.items())),
+        "marks_missing": missing,
+        "findings": findings,
+        "kernel_events": world.kernel.events,
+        "records": world.trace.count,
+        "wall_s": wall_ms / 1000,
+        "run_dir": None,
+    }

@@ -1,0 +1,375 @@
+"""Performs what components yield, and records it with its provenance.
+
+A task runs until its first effect that takes time, waits for it in the kernel's queue, and runs on. The label of an effect's latency is the
+task's name and what the effect touches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from billsim.core.choices import Choices, Quantiles
+from billsim.core.kernel import Kernel
+from billsim.core.latency import OUTBOUND, STORE, STRIPE_ANSWER, STRIPE_READ, STRIPE_WRITE
+from billsim.core.measure import Histogram, clock_ns
+from billsim.core.trace import ActionRecord, MarkRecord, Trace, WriteRecord
+from billsim.ports import (
+    AccountState,
+    Act,
+    Ask,
+    CallStripe,
+    CompareAndSet,
+    Component,
+    Effect,
+    GatherAll,
+    Message,
+    Now,
+    Read,
+    Scan,
+    Send,
+    Sleep,
+    Start,
+    Write,
+)
+from billsim.runtime.gather import GATHERED, STORE_TRIPS, STRIPE_TRIPS, gathered
+from billsim.runtime.task import Ended, Host, Task
+from billsim.stores import stripe_metadata
+from billsim.stores.base import Shard, Stores
+
+WAITING = object()
+
+_READS = (".retrieve", ".list")
+_AUTHORITIES = frozenset({"ope", "subs_customer"})
+
+
+class Payments(Protocol):
+    """The simulated Stripe, as a runtime calls it."""
+
+    def call(self, method: str, id: str, params: dict[str, Any], *, key: str | None, task: str) -> Any:
+        """Perform a request now; raises StripeError."""
+        ...
+
+
+class Runtime:
+    """Starts tasks and performs their effects.
+
+    `caller` is the task whose Stripe request is being performed; `over` holds the tasks that ended in the running step, and the world clears it.
+    """
+
+    def __init__(self, kernel: Kernel, choices: Choices, stores: Stores, payments: Payments, trace: Trace, host: Host) -> None:
+        self.kernel = kernel
+        self.choices = choices
+        self.stores = stores
+        self.payments = payments
+        self.trace = trace
+        self.host = host
+        self.caller: Task | None = None
+        self.stripe_trips = 0
+        self.store_trips = 0
+        self.recomputes = 0
+        self.compute_us = Histogram()
+        self.running: dict[str, Task] = {}
+        self.over: dict[str, Task] = {}
+        self._begin: dict[type, Callable[[Task, Any], Any]] = {
+            Read: self._wait_for_store,
+            Write: self._wait_for_store,
+            CompareAndSet: self._wait_for_store,
+            GatherAll: self._begin_gather,
+            Scan: self._wait_for_scan,
+            CallStripe: self._begin_call,
+            Send: self._send,
+            Start: self._start,
+            Act: self._wait_for_act,
+            Sleep: self._sleep,
+            Ask: self._ask,
+            Now: self._now,
+        }
+        self._finish: dict[type, Callable[[Task, Any], Any]] = {
+            Read: self._read,
+            Write: self._write,
+            CompareAndSet: self._compare_and_set,
+            GatherAll: self._gather,
+            Scan: self._scan,
+            CallStripe: self._call,
+            Act: self._act,
+            Sleep: self._slept,
+        }
+
+    # -- tasks ---------------------------------------------------------------------------------------------------------------------
+
+    def start(self, component: Component, message: Message, name: str, ended: Ended) -> Task:
+        """Run a component on a message until its first effect that takes time; `ended` is called when it is through, or has failed."""
+        shard = self.stores.shard(message.account) if message.account else None
+        task = Task(self.kernel, self.due, component, message, name, shard, ended)
+        self.running[name] = task
+        self.host.busy(message.account, 1)
+        if component.name == "dunning_brain":
+            self.recomputes += 1
+        self._advance(task, None, None)
+        return task
+
+    def due(self, task: Task) -> None:
+        """The pending effect of a task is due: perform it and go on."""
+        effect = task.effect
+        try:
+            answer = self._finish[type(effect)](task, effect)
+        except Exception as failure:
+            self._advance(task, None, failure)
+            return
+        if answer is not WAITING:
+            self._advance(task, answer, None)
+
+    def _advance(self, task: Task, answer: Any, failure: Exception | None) -> None:
+        steps, begin = task.steps, self._begin
+        while True:
+            began = clock_ns()
+            try:
+                effect: Effect = steps.send(answer) if failure is None else steps.throw(failure)
+            except StopIteration:
+                self._end(task, None)
+                return
+            except Exception as raised:
+                self._end(task, raised)
+                return
+            finally:
+                task.spent_ns += clock_ns() - began
+            failure = None
+            task.effect = effect
+            if not task.message.account:
+                self._turn_to(task, getattr(effect, "account", task.working_on))
+            try:
+                performer = begin[type(effect)]
+            except KeyError:
+                answer, failure = None, TypeError(f"{task.component.name} yielded {effect!r}, which is no effect")
+                continue
+            answer = performer(task, effect)
+            if answer is WAITING:
+                return
+
+    def _end(self, task: Task, failure: Exception | None) -> None:
+        self.over[task.name] = self.running.pop(task.name)
+        if task.component.name == "dunning_brain":
+            self.compute_us.add(task.spent_ns // 1000)
+        if failure is not None:
+            self.host.failed(task, failure)
+        task.ended(task, failure)
+        self.host.busy(task.working_on, -1)
+
+    def _turn_to(self, task: Task, account: str) -> None:
+        """A job that walks over accounts is on its way for the one that it is at."""
+        if account != task.working_on:
+            left, task.working_on = task.working_on, account
+            self.host.busy(account, 1)
+            self.host.busy(left, -1)
+
+    def _wait(self, task: Task, what: str, table: Quantiles) -> Any:
+        delay, rank = self.choices.when(task.label(what), table)
+        self.kernel.after(delay, rank, task)
+        return WAITING
+
+    # -- stores --------------------------------------------------------------------------------------------------------------------
+
+    def _wait_for_store(self, task: Task, effect: Any) -> Any:
+        self.store_trips += 1
+        return self._wait(task, f"{effect.store}/{effect.key or effect.account}", STORE)
+
+    def _read(self, task: Task, effect: Read) -> Any:
+        row = self.stores.read(effect.store, effect.account, effect.key)
+        if effect.key is None and self.stores.schemas[effect.store].many:
+            for key, each in row.items():
+                task.reads[effect.store, effect.account, key] = each.version
+        else:
+            task.reads[effect.store, effect.account, effect.key or ""] = row.version if row is not None else 0
+        return row
+
+    def _write(self, task: Task, effect: Write) -> Any:
+        key = effect.key or ""
+        read_version = task.reads.get((effect.store, effect.account, key), -1)
+        return self._commit(task, effect.store, effect.account, effect.key, effect.fields, read_version)
+
+    def _compare_and_set(self, task: Task, effect: CompareAndSet) -> Any:
+        if self.stores.version(effect.store, effect.account, effect.key) != effect.version:
+            self._mark("compare_and_set_lost", task)
+            return None
+        written = self._commit(task, effect.store, effect.account, effect.key, effect.fields, effect.version)
+        return written if written is not None else self.stores.read(effect.store, effect.account, effect.key)
+
+    def _commit(self, task: Task, store: str, account: str, key: str | None, fields: Mapping[str, Any], read_version: int) -> Any:
+        now = self.kernel.now
+        written = self.stores.write(task.component.writer, store, account, key, fields, now)
+        if written is None:
+            return None
+        old, new = written
+        if old is not None and 0 <= read_version < old.version:
+            self._mark("lost_update_happened", task)
+        task.reads[store, account, key or ""] = new.version
+        task.writes += 1
+        shard = self.stores.shard(account)
+        if store in _AUTHORITIES or (store == "subs_account" and (old is None or old.account_type != new.account_type)):
+            shard.authority += 1
+        self.record(shard, WriteRecord("writes", now, task.component.name, task.name, task.cause, store, account, key or "", read_version, old, new))
+        return new
+
+    def record(self, shard: Shard, record: WriteRecord | ActionRecord) -> None:
+        """Add a record to the trace and to what its account's checks will look at."""
+        self.trace.add(record)
+        shard.fresh.append(record)
+        self.host.touched(shard)
+
+    def _wait_for_scan(self, task: Task, effect: Scan) -> Any:
+        self.store_trips += 1
+        return self._wait(task, f"{effect.store}/scan", STORE)
+
+    def _scan(self, task: Task, effect: Scan) -> Any:
+        rows = tuple(self.stores.scan(effect.store, effect.where))
+        for row in rows:
+            task.reads[effect.store, row.account, getattr(row, "key", "")] = row.version
+        return rows
+
+    # -- gather --------------------------------------------------------------------------------------------------------------------
+
+    def _begin_gather(self, task: Task, effect: GatherAll) -> Any:
+        self.store_trips += STORE_TRIPS
+        self.stripe_trips += STRIPE_TRIPS
+        base = task.label("gather")
+        now, when = self.kernel.now, self.choices.when
+        answers = [when(f"{base}/{store}", table) for store, table in GATHERED]
+        task.instants = [now + delay for delay, _ in answers]
+        self.stores.shard(effect.account).gathers += 1
+        delay, rank = max(answers)
+        self.kernel.after(delay, rank, task)
+        return WAITING
+
+    def _gather(self, task: Task, effect: GatherAll) -> Any:
+        shard = self.stores.shard(effect.account)
+        state = gathered(shard, task.instants, self._sharers(shard))
+        self._remember_versions(task, state)
+        return state
+
+    def _sharers(self, shard: Shard) -> tuple[str, ...]:
+        mapping = shard.one("subs_customer")
+        return self.stores.by_customer.get(mapping.stripe_customer, ()) if mapping is not None else ()
+
+    def _remember_versions(self, task: Task, state: AccountState) -> None:
+        reads, account = task.reads, state.account
+        for store, row in (("subs_dunning", state.dunning), ("subs_account", state.profile), ("subs_customer", state.customer)):
+            reads[store, account, ""] = row.version if row is not None else 0
+        for store, kept in (("cf_prod", state.entitlements), ("ope", state.ope)):
+            for key, each in kept.items():
+                reads[store, account, key] = each.version
+
+    # -- Stripe --------------------------------------------------------------------------------------------------------------------
+
+    def _begin_call(self, task: Task, effect: CallStripe) -> Any:
+        self.stripe_trips += 1
+        task.answering = False
+        table = STRIPE_READ if effect.method.endswith(_READS) else STRIPE_WRITE
+        return self._wait(task, f"{effect.method}/{effect.id}", table)
+
+    def _call(self, task: Task, effect: CallStripe) -> Any:
+        if task.answering:
+            task.answering = False
+            if task.failure is not None:
+                raise task.failure
+            return task.answer
+        task.answer, task.failure = None, None
+        if "metadata" in effect.params:
+            stripe_metadata.check_writer(task.component.writer)
+        self.caller, outer = task, self.caller
+        try:
+            task.answer = self.payments.call(effect.method, effect.id, effect.params, key=effect.idempotency_key, task=task.name)
+        except Exception as failure:
+            task.failure = failure
+        finally:
+            self.caller = outer
+        if effect.method.endswith(_READS):
+            task.answering = True
+            return self._call(task, effect)
+        # What Stripe did is done; the caller learns of it a little later, and its webhook may be faster.
+        task.answering = True
+        return self._wait(task, f"{effect.method}/{effect.id}/answer", STRIPE_ANSWER)
+
+    # -- the rest ------------------------------------------------------------------------------------------------------------------
+
+    def _send(self, task: Task, effect: Send) -> Any:
+        self.host.send(task, effect, task.label(f"send/{effect.kind}"))
+        return None
+
+    def _start(self, task: Task, effect: Start) -> Any:
+        component = self.host.components.get(effect.component)
+        if component is None:
+            self.host.failed(task, LookupError(f"{task.component.name} started {effect.component}, which this engine does not have"))
+            return None
+        name = task.label(effect.component)
+        message = Message(name.removeprefix("e/"), "e", effect.kind, effect.account, self.kernel.now, effect.event, effect.body)
+        if not effect.wait:
+            self.start(component, message, name, _nobody_waits)
+            return None
+        outcome: list[Exception | None] = []
+        waiting = False
+
+        def ended(child: Task, failure: Exception | None) -> None:
+            task.writes += child.writes
+            if waiting:
+                self._advance(task, None, failure)
+            else:
+                outcome.append(failure)
+
+        self.start(component, message, name, ended)
+        if outcome:
+            return _raise_later(self, task, outcome[0])
+        waiting = True
+        return WAITING
+
+    def _wait_for_act(self, task: Task, effect: Act) -> Any:
+        return self._wait(task, f"{effect.kind}/{effect.debt}/{effect.step}", OUTBOUND)
+
+    def _act(self, task: Task, effect: Act) -> Any:
+        shard = self.stores.shard(effect.account)
+        keyed = f"key {effect.key}"
+        executed = effect.key is None or keyed not in shard.actions
+        if executed:
+            what = f"{effect.kind}|{effect.debt}|{effect.step}"
+            shard.actions[what] = shard.actions.get(what, 0) + 1
+            if effect.key is not None:
+                shard.actions[keyed] = 1
+            shard.authority += 1
+        else:
+            self._mark("consequence_refused", task)
+        about = (effect.kind, effect.account, effect.debt, effect.step, effect.key or "")
+        self.record(shard, ActionRecord("actions", self.kernel.now, *about, task.component.name, task.name, executed))
+        return executed
+
+    def _sleep(self, task: Task, effect: Sleep) -> Any:
+        self.kernel.after(max(0, effect.ms), self.choices.rank(f"{task.name}/sleep"), task)
+        return WAITING
+
+    def _slept(self, _task: Task, _effect: Sleep) -> Any:
+        return None
+
+    def _ask(self, task: Task, effect: Ask) -> Any:
+        return self.choices.ask(task.label(effect.kind), effect.table)
+
+    def _now(self, _task: Task, _effect: Now) -> Any:
+        return self.kernel.now
+
+    def _mark(self, mark: str, task: Task) -> None:
+        self.mark(mark, task.message.account, task.name)
+
+    def mark(self, mark: str, account: str, task: str) -> None:
+        """Record that something worth reaching was reached."""
+        self.host.marks[mark] = self.host.marks.get(mark, 0) + 1
+        self.trace.add(MarkRecord("marks", self.kernel.now, mark, account, task))
+
+
+def _nobody_waits(_task: Task, _failure: Exception | None) -> None:
+    """The end of a task that was started and left to itself."""
+
+
+def _raise_later(runtime: Runtime, task: Task, failure: Exception | None) -> Any:
+    """A child ended before its parent began to wait: answer at once, or throw into the parent."""
+    if failure is None:
+        return None
+    runtime._advance(task, None, failure)
+    return WAITING

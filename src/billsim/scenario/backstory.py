@@ -1,0 +1,283 @@
+"""How the past of a subscription is written down at Stripe and in the stores: objects and rows as they stand at the start, without events or trace.
+
+Told accounts and populations are both built from these parts, so that they name and date things alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from billsim.core.time import DAY_S, HOUR_MS, add_months, to_datetime
+from billsim.stores.billing_prod import LedgerRow, entry_key
+from billsim.stores.ope import OpeItem, OpeSubscription
+from billsim.stripe.cards import INSUFFICIENT_FUNDS, LOST_CARD, Decline
+from billsim.stripe.objects import (
+    Card,
+    Charge,
+    Customer,
+    Invoice,
+    InvoiceParent,
+    InvoicePayment,
+    InvoiceSettings,
+    ItemList,
+    LineItem,
+    LineList,
+    PaymentError,
+    PaymentIntent,
+    PaymentMethod,
+    Price,
+    StatusTransitions,
+    Subscription,
+    SubscriptionDetails,
+    SubscriptionItem,
+)
+
+HOUR_S = HOUR_MS // 1000
+FIRST_PRODUCT = "zone_plan"
+_CARD = Card()
+
+
+class Deal(NamedTuple):
+    """One subscription of an account. `stem` is what its objects are named by: `ada`, for a second one `ada-2`."""
+
+    account: str
+    stem: str
+    product: str
+    plan: str
+    price: Price
+    instrument: str = "card"
+
+    @property
+    def customer(self) -> str:
+        """The id of the Stripe customer."""
+        return f"cus_{self.account}"
+
+    @property
+    def payment_method(self) -> str:
+        """The id of the payment method that everything was tried with."""
+        return f"pm_{self.account}"
+
+    @property
+    def subscription(self) -> str:
+        """The id of the Stripe subscription."""
+        return f"sub_{self.stem}"
+
+
+class PastInvoice(NamedTuple):
+    """An invoice of the past; all instants are unix seconds.
+
+    `failed` are the instants of failed attempts, `settled` when it was paid, voided or marked uncollectible.
+    """
+
+    n: int
+    status: str
+    amount: int
+    created: int
+    finalized: int
+    failed: tuple[int, ...] = ()
+    settled: int | None = None
+    next_attempt: int | None = None
+    reason: str = "subscription_cycle"
+    lost_card: bool = False
+
+    @property
+    def failed_charges(self) -> tuple[int, ...]:
+        """When a charge failed: a hard decline is charged once, and not again with the same payment method."""
+        return self.failed[:1] if self.lost_card else self.failed
+
+
+class Billed(NamedTuple):
+    """What Stripe holds of one invoice."""
+
+    invoice: Invoice
+    intent: PaymentIntent | None
+    charges: tuple[Charge, ...]
+
+
+def price_of(plan: str, amount: int, currency: str, product: str, created: int) -> Price:
+    """The price of a plan."""
+    return Price(id=f"price_{plan}", created=created, currency=currency, product=product, unit_amount=amount)
+
+
+def customer_of(deal: Deal, created: int, *, delinquent: bool = False, metadata: dict[str, str] | None = None) -> Customer:
+    """The Stripe customer, whose default is the account's one payment method."""
+    return Customer(
+        id=deal.customer,
+        created=created,
+        metadata=metadata or {},
+        name=name_of(deal.account),
+        email=email_of(deal.account),
+        currency=deal.price.currency,
+        delinquent=delinquent,
+        invoice_settings=InvoiceSettings(deal.payment_method),
+    )
+
+
+def payment_method_of(deal: Deal, created: int) -> PaymentMethod:
+    """The account's payment method."""
+    card = _CARD if deal.instrument == "card" else None
+    return PaymentMethod(id=deal.payment_method, created=created, type=deal.instrument, customer=deal.customer, card=card)
+
+
+def name_of(account: str) -> str:
+    """An account holder's name."""
+    return account.replace("_", " ").title()
+
+
+def email_of(account: str) -> str:
+    """An account holder's address, in a domain that nobody has (RFC 2606)."""
+    return f"{account}@example.com"
+
+
+def day_of_month(instant_s: int) -> int:
+    """The day on which a subscription that is anchored at `instant_s` renews."""
+    return to_datetime(instant_s * 1000).day
+
+
+def period_at(anchor: int, now: int) -> tuple[int, int]:
+    """The monthly period, counted from `anchor`, in which `now` lies: start and end, unix seconds."""
+    day = day_of_month(anchor)
+    months = max(0, (now - anchor) // (31 * DAY_S))
+    while (end := add_months(anchor, months + 1, day)) <= now:
+        months += 1
+    return add_months(anchor, months, day), end
+
+
+def subscription_of(
+    deal: Deal, status: str, started: int, anchor: int, period: tuple[int, int], latest: str | None, ended: int | None = None
+) -> Subscription:
+    """The Stripe subscription, in the given billing period."""
+    item = SubscriptionItem(
+        id=f"si_{deal.stem}",
+        created=started,
+        price=deal.price,
+        subscription=deal.subscription,
+        current_period_start=period[0],
+        current_period_end=period[1],
+    )
+    return Subscription(
+        id=deal.subscription,
+        created=started,
+        customer=deal.customer,
+        status=status,  # type: ignore[arg-type]
+        currency=deal.price.currency,
+        items=ItemList((item,)),
+        latest_invoice=latest,
+        billing_cycle_anchor=anchor,
+        start_date=started,
+        canceled_at=ended,
+        ended_at=ended,
+    )
+
+
+def billed(deal: Deal, past: PastInvoice) -> Billed:
+    """An invoice with its payment intent and charges, as the attempts left them. An invoice of nothing is paid without either."""
+    charges = _charges(deal, past)
+    intent = _intent(deal, past, charges) if past.amount else None
+    return Billed(_invoice(deal, past, intent), intent, charges)
+
+
+def _charges(deal: Deal, past: PastInvoice) -> tuple[Charge, ...]:
+    decline = LOST_CARD if past.lost_card else INSUFFICIENT_FUNDS
+    charges = [_charge(deal, past, nth, at, decline) for nth, at in enumerate(past.failed_charges, 1)]
+    if past.status == "paid" and past.amount and past.settled is not None:
+        charges.append(_charge(deal, past, len(past.failed) + 1, past.settled, None))
+    return tuple(charges)
+
+
+def _charge(deal: Deal, past: PastInvoice, nth: int, at: int, decline: Decline | None) -> Charge:
+    return Charge(
+        id=f"ch_{deal.stem}_{past.n}.{nth}",
+        created=at,
+        amount=past.amount,
+        amount_captured=0 if decline else past.amount,
+        currency=deal.price.currency,
+        customer=deal.customer,
+        payment_intent=f"pi_{deal.stem}_{past.n}",
+        payment_method=deal.payment_method,
+        status="failed" if decline else "succeeded",
+        paid=not decline,
+        captured=not decline,
+        failure_code=decline.code if decline else None,
+        failure_message=decline.message if decline else None,
+    )
+
+
+def _intent(deal: Deal, past: PastInvoice, charges: tuple[Charge, ...]) -> PaymentIntent:
+    decline = (LOST_CARD if past.lost_card else INSUFFICIENT_FUNDS) if past.failed and past.status != "paid" else None
+    return PaymentIntent(
+        id=f"pi_{deal.stem}_{past.n}",
+        created=past.finalized,
+        amount=past.amount,
+        amount_received=past.amount if past.status == "paid" else 0,
+        currency=deal.price.currency,
+        customer=deal.customer,
+        payment_method=None if decline else deal.payment_method,
+        status="succeeded" if past.status == "paid" else "canceled" if past.status == "void" else "requires_payment_method",
+        latest_charge=charges[-1].id if charges else None,
+        last_payment_error=PaymentError(decline.code, decline.decline_code, decline.message) if decline else None,
+        canceled_at=past.settled if past.status == "void" else None,
+    )
+
+
+def _invoice(deal: Deal, past: PastInvoice, intent: PaymentIntent | None) -> Invoice:
+    id, amount, paid = f"in_{deal.stem}_{past.n}", past.amount, past.status == "paid"
+    subscription = deal.subscription if past.reason != "manual" else None
+    attempts = len(past.failed) or int(paid and amount > 0)
+    line_id, currency = f"il_{deal.stem}_{past.n}", deal.price.currency
+    line = LineItem(id=line_id, created=past.created, amount=amount, currency=currency, invoice=id, subscription=subscription)
+    payments = (InvoicePayment(intent.id, "paid" if paid else "canceled" if past.status == "void" else "open"),) if intent else ()
+    return Invoice(
+        id=id,
+        created=past.created,
+        customer=deal.customer,
+        status=past.status,  # type: ignore[arg-type]
+        billing_reason=past.reason,
+        currency=deal.price.currency,
+        subtotal=amount,
+        total=amount,
+        amount_due=amount,
+        amount_paid=amount if paid else 0,
+        amount_remaining=0 if paid else amount,
+        attempt_count=attempts,
+        attempted=paid or attempts > 0,
+        auto_advance=past.next_attempt is not None,
+        next_payment_attempt=past.next_attempt,
+        number=f"{deal.stem.upper()}-{past.n:04d}",
+        period_start=past.created,
+        period_end=past.created,
+        lines=LineList((line,)),
+        parent=InvoiceParent(SubscriptionDetails(subscription)) if subscription else None,
+        payments=payments,
+        status_transitions=StatusTransitions(
+            finalized_at=past.finalized,
+            marked_uncollectible_at=past.settled if past.status == "uncollectible" else None,
+            paid_at=past.settled if paid else None,
+            voided_at=past.settled if past.status == "void" else None,
+        ),
+    )
+
+
+def ope_of(deal: Deal, status: str, *, in_stripe: bool = True) -> OpeSubscription:
+    """The subscription of record."""
+    item = OpeItem(deal.product, deal.plan, deal.price.unit_amount)
+    stripe = deal.subscription if in_stripe else ""
+    return OpeSubscription(deal.account, f"ope_{deal.stem}", status, stripe, items=(item,), version=1)
+
+
+def ledger_of(account: str, invoices: Iterable[Invoice], charges: Iterable[Charge]) -> dict[str, LedgerRow]:
+    """The audit trail that says what Stripe's invoices and charges say, in the order in which they were made."""
+    rows: dict[str, LedgerRow] = {}
+    for charge in sorted(charges, key=lambda charge: (charge.created, charge.id)):
+        paid = charge.amount if charge.status == "succeeded" else 0
+        _enter(rows, account, "charge", charge.id, charge.status, charge.currency, (charge.amount, paid, 0))
+    for invoice in invoices:
+        amounts = (invoice.amount_due, invoice.amount_paid, invoice.amount_remaining)
+        _enter(rows, account, "invoice", invoice.id, invoice.status, invoice.currency, amounts)
+    return rows
+
+
+def _enter(rows: dict[str, LedgerRow], account: str, kind: str, id: str, status: str, currency: str, amounts: tuple[int, int, int]) -> None:
+    key = entry_key(id, status, amounts[1], amounts[2])
+    rows[key] = LedgerRow(account, key, kind, id, status, currency, *amounts, len(rows) + 1, version=1)

@@ -1,0 +1,172 @@
+"""A scenario as typed values: what `load` makes of a TOML file and `dump` writes back.
+
+Two kinds of content, either or both: a *told story* (`given`, `timeline`, `expect`) and a *population*.
+Instants are milliseconds here and TOML datetimes in the file.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from billsim.stripe.settings import StripeSettings
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What all parts of a scenario have in common: a typo in a key is an error."""
+
+
+class GivenInvoice(Plan, frozen=True, kw_only=True):
+    """An invoice of the past. `invoice` is `<account>_<n>`; amounts are minor units.
+
+    `failed_attempts` were made at the schedule's instants, the last of them at `last_attempt`
+    (default: so that the next try lies after the story's start). `status` is `open`, `paid`, `void` or `uncollectible`:
+    `uncollectible` was marked so at its last attempt, `paid` and `void` became so an hour after it. `amount` is the plan's price by default.
+    """
+
+    invoice: str
+    status: str = "open"
+    amount: int | None = None
+    failed_attempts: int = 0
+    last_attempt: int | None = None
+
+
+class GivenAccount(Plan, frozen=True, kw_only=True):
+    """An account as the story finds it: every store agrees with truth, whatever its past was, unless `rows` says otherwise.
+
+    `card` is `good`, `declines` (insufficient funds) or `lost` (a hard decline); `None` is good, or `declines` where an attempt has failed.
+    `paid_before`: an earlier charge succeeded. `failed_attempts` is short for one open invoice `<account>_1` with as many.
+    `started`: when the subscription began (default: 40 days before, or a month before the first given invoice).
+    `subscription`: Stripe's status where it is not what the invoices imply (`incomplete`).
+    `rows` plants fields that differ: store -> fields. In `cf_prod`, `www` and `ope` a field is a key (product, zone, OPE subscription) and its value
+    the plan or status; in `stripe_metadata` a key of the customer, or `<account>_<n>/<key>` of an invoice, and '' removes it.
+    """
+
+    account: str
+    account_type: str = "self_serve"
+    country: str = "US"
+    instrument: str = "card"
+    plan: str = "pro_monthly"
+    price: int = 2000
+    currency: str = "usd"
+    card: str | None = None
+    paid_before: bool = True
+    failed_attempts: int = 0
+    invoices: tuple[GivenInvoice, ...] = ()
+    started: int | None = None
+    subscription: str | None = None
+    stripe_customer: bool = True
+    rows: dict[str, dict[str, Any]] = {}
+
+
+class TimelineRow(Plan, frozen=True, kw_only=True):
+    """Something that happens at an instant. Rows with one `at` race.
+
+    `by` is an account's name or `stripe`, `bank`, `support`, `pipe`, `cron`; `do` is one of that actor's actions; `params` are the action's own keys.
+    `line` is where the row stands in its file (0: made by a program); it is not part of the row's value when files are compared.
+    """
+
+    at: int
+    by: str
+    do: str
+    params: dict[str, Any] = {}
+    line: int = 0
+
+
+class ExpectedDrift(Plan, frozen=True, kw_only=True):
+    """A drift that is expected to stand open at quiescence; `cause` is compared only where it is given."""
+
+    account: str
+    code: str
+    cause: str | None = None
+
+
+class Outcome(Plan, frozen=True, kw_only=True):
+    """What a story leads to: exactly this drift stands open at quiescence.
+
+    `closed`, where it is given, is exactly the drift that opened and closed again on the way.
+    """
+
+    drift: tuple[ExpectedDrift, ...] = ()
+    closed: tuple[ExpectedDrift, ...] | None = None
+
+
+class Control(Plan, frozen=True, kw_only=True):
+    """The race-free control of a story.
+
+    It goes without the rows that `do` one of `without`, without the given invoices `without_invoices`, and with every row at least
+    `apart_minutes` after the one before. `drift` and `closed` are as in an outcome.
+    """
+
+    without: tuple[str, ...] = ()
+    without_invoices: tuple[str, ...] = ()
+    apart_minutes: int = 0
+    drift: tuple[ExpectedDrift, ...] = ()
+    closed: tuple[ExpectedDrift, ...] | None = None
+
+
+class Expect(Plan, frozen=True, kw_only=True):
+    """What one engine does with the story: in every order, or in at least one, and in the control."""
+
+    every_order: Outcome | None = None
+    some_order: Outcome | None = None
+    control: Control | None = None
+
+
+class Judge(Plan, frozen=True, kw_only=True):
+    """`sometimes`: marks that must be reached, else the verdict is unknown. `red_under`: engines under which the scenario must fall."""
+
+    sometimes: tuple[str, ...] = ()
+    red_under: tuple[str, ...] = ()
+
+
+class Population(Plan, frozen=True, kw_only=True):
+    """Many accounts, for some days. Shares are parts per thousand of the accounts; prices are minor units.
+
+    `declines`: cards without funds when their renewal falls due, for `declines_days` days (quantiles are the population's own).
+    `lost`: cards that decline for good. `second_subscription`: accounts with two. `never_paid`: accounts whose first charge has yet to succeed.
+    Customers answer a failed payment by updating the card (`updates_card`) or paying the invoice on Stripe's hosted page (`pays_hosted`) or on the
+    Dashboard (`pays_dashboard`), the rest do nothing: shares of the failed payments. Renewals are spread evenly over `renewal_spread_days` from the
+    start.
+    """
+
+    accounts: int
+    days: int
+    prefix: str = "acct"
+    plans: dict[str, int] = msgspec.field(default_factory=lambda: {"pro_monthly": 2000, "business_monthly": 20000})
+    currency: str = "usd"
+    declines: int = 60
+    declines_days: tuple[int, ...] = (1, 2, 4, 9, 40)
+    lost: int = 20
+    second_subscription: int = 50
+    never_paid: int = 20
+    updates_card: int = 200
+    pays_hosted: int = 200
+    pays_dashboard: int = 0
+    renewal_spread_days: int = 30
+
+
+class Scenario(Plan, frozen=True, kw_only=True):
+    """A whole scenario. `source` is the file it came from ('' for none).
+
+    `start`: the first instant of the storm (default: midnight before the first row). `until`: its last (default: a day after the last row, or
+    `population.days` after the start). `calm_hours`: how long time runs on after it. `cron_minute`: minute of the day (UTC) at which the nightly job
+    starts. `events`: a file of imported events, beside the scenario's. In a file, `extends` names another that this one is laid over.
+    """
+
+    id: str
+    rule: str = ""
+    from_: str = msgspec.field(default="hand", name="from")
+    given: tuple[GivenAccount, ...] = ()
+    timeline: tuple[TimelineRow, ...] = ()
+    expect: dict[str, Expect] = {}
+    judge: Judge = Judge()
+    population: Population | None = None
+    stripe: StripeSettings = StripeSettings()
+    start: int
+    until: int
+    calm_hours: int = 48
+    cron_minute: int = 120
+    events: str | None = None
+    source: str = ""

@@ -1,0 +1,136 @@
+"""The simulated Stripe as the rest of the world sees it: seeded with a past, called by engines, moved by its own timers, heard through its outbox."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from billsim.core.choices import Choices
+from billsim.core.ids import short
+from billsim.core.kernel import Kernel
+from billsim.core.time import MINUTE_MS
+from billsim.stripe import billing_cycle, collection
+from billsim.stripe.backend import Act, Backend, Outbox
+from billsim.stripe.cards import RESULTS, CardBehaviour
+from billsim.stripe.idempotency import IdempotencyKeys
+from billsim.stripe.lists import Page
+from billsim.stripe.methods import Method, method
+from billsim.stripe.objects import Book, Emitted, Invoice, Price, StripeObject
+from billsim.stripe.params import check
+from billsim.stripe.retry_schedule import is_used_up
+from billsim.stripe.settings import StripeSettings
+
+__all__ = ["CardBehaviour", "Outbox", "Page", "Stripe"]
+
+# What Stripe does by itself when a timer falls due.
+_STEPS = {
+    "attempt": collection.attempt,
+    "settle": collection.settle,
+    "cycle": billing_cycle.cycle,
+    "finalize": billing_cycle.finalize,
+    "due": billing_cycle.overdue,
+    "expire": billing_cycle.expire,
+}
+
+
+class Stripe:
+    """Stripe, with the account settings of one platform.
+
+    Every change replaces a frozen object in its customer's book and is told to the outbox, then its events are. What Stripe does by itself are tasks
+    `w/stripe/<object>/<step>`; what is done by request is named by the caller's task. `books` holds each customer's objects, by customer id: a book
+    is one object for good, and may be kept.
+    """
+
+    def __init__(self, kernel: Kernel, choices: Choices, settings: StripeSettings, outbox: Outbox) -> None:
+        self._backend = Backend(kernel, choices, settings, outbox, self._fire)
+        self._keys = IdempotencyKeys()
+        self.books: dict[str, Book] = self._backend.books
+
+    # -- the past
+
+    def seed(self, *objects: StripeObject) -> None:
+        """Place objects of the time before the story: no record, no event, no timer."""
+        for thing in objects:
+            if isinstance(thing, Price):
+                self._backend.prices[thing.id] = thing
+            else:
+                self._backend.place(thing)
+
+    def resume(self) -> None:
+        """Take up, once, everything that was seeded: renewals, finalisations, attempts, due dates, expiries that lie ahead."""
+        self._backend.resume()
+
+    # -- requests
+
+    def call(self, name: str, id: str, params: dict[str, Any], *, key: str | None, task: str) -> Any:
+        """Perform the request `name` (`invoices.pay`) on the object `id` now; answers the object, or a Page of them.
+
+        For a `create`, `id` may name the new object; empty, it is derived from `task`. `key` is the idempotency key. Raises StripeError.
+        """
+        asked = method(name)
+        check(params, asked.params, asked.required)
+        if asked.reads or key is None:
+            return self._perform(asked, name, id, params, key, task)
+        return self._keys.once(key, (name, id, params), self._backend.kernel.now, partial(self._perform, asked, name, id, params, key, task))
+
+    def _perform(self, asked: Method, name: str, id: str, params: dict[str, Any], key: str | None, task: str) -> Any:
+        with Act.of_call(self._backend, task, name, key) as act:
+            return asked.perform(act, id, params)
+
+    # -- the world around
+
+    def behave(self, payment_method: str, behaviour: CardBehaviour) -> None:
+        """From now on `payment_method` answers like this; one that was never told behaves well."""
+        self._backend.cards.behave(payment_method, behaviour)
+
+    def challenge(self, customer: str) -> None:
+        """The customer's next on-session payment stops at `requires_action`."""
+        self._backend.cards.challenge(customer)
+
+    def confirm(self, payment_intent: str, task: str) -> None:
+        """The customer has confirmed at the bank: the payment goes through, unless it was overtaken. Raises StripeError (404)."""
+        intent = self._backend.payment_intent(payment_intent)
+        tag = short(task)
+        with Act(self._backend, task, "bank", tag, tag) as act:
+            collection.confirmed_by_bank(act, intent)
+
+    def attempt_now(self, invoice: str, result: str, task: str) -> bool:
+        """Make the schedule's next attempt of an invoice now, with this result; its planned one gives way to the one after it.
+
+        False, and nothing done, where the schedule has nothing left to attempt (paid, void, no longer collected, used up).
+        Raises StripeError (404), and ValueError for an unknown result.
+        """
+        backend = self._backend
+        if result not in RESULTS:
+            raise ValueError(f"{result!r} is no result of a charge: {', '.join(RESULTS)}")
+        outcome = RESULTS[result]
+        if backend.invoice(invoice).status == "draft":
+            billing_cycle.open_draft(backend, invoice)
+        found = backend.invoice(invoice)
+        intent = backend.last_intent(found)
+        if found.status == "open" and intent is not None and intent.status == "processing":
+            if outcome.status != "processing":
+                collection.settle_with(backend, found, outcome, task, "bank")
+            return outcome.status != "processing"
+        if not collection.is_collecting(found) or is_used_up(found, backend.settings):
+            return False
+        collection.attempt_with(backend, found, collection.method_of(backend, found), outcome, task, "retry schedule")
+        return True
+
+    def acknowledged(self, emitted: Emitted) -> None:
+        """The endpoint answered 2xx: a renewal's draft is finalised an hour after the first answer to its `invoice.created`."""
+        if emitted.event.type != "invoice.created":
+            return
+        backend, told = self._backend, emitted.event.data.object
+        draft = backend.books[emitted.customer].invoices.get(told.id) if isinstance(told, Invoice) and emitted.customer in backend.books else None
+        if draft is not None and draft.status == "draft":
+            backend.finalize_by(draft.id, backend.kernel.now + backend.settings.finalize_after_minutes * MINUTE_MS)
+            backend.arm(draft)
+
+    def quiet(self) -> None:
+        """From now on Stripe starts nothing by itself; it still answers requests."""
+        self._backend.is_quiet = True
+
+    def _fire(self, timer: tuple[str, str]) -> None:
+        id, step = timer
+        _STEPS[step](self._backend, id)

@@ -1,0 +1,30 @@
+"""How this platform has set up its Stripe account: the retry schedule and what happens when it gives up."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+
+class StripeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Billing settings of the Stripe account.
+
+    `retry_days`: days after the first attempt of an invoice on which it is tried again; with the first that makes 8 tries within 2 weeks, the
+    default of
+    https://docs.stripe.com/billing/revenue-recovery/smart-retries (the days themselves are assumed, Stripe does not publish them).
+    `final_subscription` and `final_invoice`: what becomes of the subscription and of the invoice after the last try.
+    `finalize_after_minutes`: from a successful delivery of `invoice.created` to finalisation; without one, `finalize_fallback_hours`.
+    """
+
+    retry_days: tuple[int, ...] = (1, 3, 5, 7, 9, 11, 14)
+    final_subscription: Literal["cancel", "mark_unpaid", "leave_past_due"] = "leave_past_due"
+    final_invoice: Literal["leave_open", "mark_uncollectible"] = "leave_open"
+    finalize_after_minutes: int = 60
+    finalize_fallback_hours: int = 72
+    webhook_secret: str = "whsec_simulated"
+
+    @property
+    def max_attempts(self) -> int:
+        """How many attempts the schedule makes in all."""
+        return len(self.retry_days) + 1

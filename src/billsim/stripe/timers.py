@@ -1,0 +1,61 @@
+"""What Stripe will do next, by itself, with a subscription or an invoice: a function of their state, so that each has one timer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from billsim.core.time import DAY_S, HOUR_MS
+from billsim.stripe.objects import Book, Invoice, PaymentIntent, Subscription
+
+INCOMPLETE_EXPIRES_MS = 23 * HOUR_MS
+# A bank answers a payment in processing by the schedule's next instant, or, where there is none, within this (assumed).
+SETTLEMENT_S = 5 * DAY_S
+
+Due = tuple[int, str]
+"""(instant in milliseconds, what is done then)."""
+
+
+def wanted(thing: Any, book: Book, finalizes_at: int, now_ms: int) -> Due | None:
+    """When Stripe next acts on an object, and what it does; None when it will not by itself."""
+    if thing.object == "subscription":
+        return of_subscription(thing)
+    return of_invoice(thing, book, finalizes_at, now_ms)
+
+
+def of_subscription(subscription: Subscription) -> Due | None:
+    """`expire` 23 hours after an incomplete start, else `cycle` at the period's end."""
+    if subscription.status == "incomplete":
+        return subscription.created * 1000 + INCOMPLETE_EXPIRES_MS, "expire"
+    if subscription.status not in ("active", "past_due", "trialing", "unpaid") or not subscription.items.data:
+        return None
+    end = subscription.items.data[0].current_period_end
+    return (end * 1000, "cycle") if end else None
+
+
+def of_invoice(invoice: Invoice, book: Book, finalizes_at: int, now_ms: int) -> Due | None:
+    """`finalize` for a draft; for an open one `settle` (a payment in processing), `attempt`, or `due`."""
+    if invoice.status == "draft":
+        return (finalizes_at, "finalize") if invoice.auto_advance and finalizes_at else None
+    if invoice.status != "open":
+        return None
+    intent = last_intent(invoice, book)
+    if intent is not None and intent.status == "processing":
+        return settles_at(invoice, intent, book) * 1000, "settle"
+    if invoice.next_payment_attempt is not None:
+        return invoice.next_payment_attempt * 1000, "attempt"
+    if invoice.due_date is not None and invoice.due_date * 1000 > now_ms:
+        return invoice.due_date * 1000, "due"
+    return None
+
+
+def last_intent(invoice: Invoice, book: Book) -> PaymentIntent | None:
+    """The latest payment intent of an invoice, or None."""
+    return book.payment_intents.get(invoice.payments[-1].payment_intent) if invoice.payments else None
+
+
+def settles_at(invoice: Invoice, intent: PaymentIntent, book: Book) -> int:
+    """When the bank will have answered a payment in processing, in unix seconds."""
+    if invoice.next_payment_attempt is not None:
+        return invoice.next_payment_attempt
+    charge = book.charges.get(intent.latest_charge or "")
+    return (charge.created if charge else intent.created) + SETTLEMENT_S

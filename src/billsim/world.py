@@ -1,0 +1,348 @@
+"""The world: every part, wired in the order that data takes. The only place where the loop engine -> Stripe -> pipe -> engine closes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from billsim import stores as all_stores
+from billsim.actors.crons import Nightly, run_nightly
+from billsim.actors.customer import Customers
+from billsim.actors.story import Storyteller
+from billsim.checks import marks
+from billsim.checks.judge import Judge
+from billsim.checks.truth import Expected, truth
+from billsim.core.at_least_once import Done, Parcel
+from billsim.core.choices import Choices
+from billsim.core.ids import short
+from billsim.core.kernel import Kernel
+from billsim.core.latency import ROW_OFFSET
+from billsim.core.measure import Histogram
+from billsim.core.policy import DunningPolicy
+from billsim.core.time import HOUR_MS
+from billsim.core.trace import LatencyRecord, MessageRecord, Trace, WriteRecord
+from billsim.pipe.forwarding import Pipe
+from billsim.ports import Component, Engine, Message, Send
+from billsim.queues import domain_events
+from billsim.runtime import Runtime, Task
+from billsim.scenario import given, incident, orders, population
+from billsim.scenario.plan import Scenario, TimelineRow
+from billsim.stores.base import OwnershipError, Shard
+from billsim.stripe.api import Stripe
+from billsim.stripe.objects import Emitted, StripeError
+
+DRAIN_MS = HOUR_MS
+
+
+class World:
+    """One simulated platform under one engine. `bodies`: encode and sign every webhook."""
+
+    def __init__(self, scenario: Scenario, engine: Engine, choices: Choices, trace: Trace, policy: DunningPolicy, *, bodies: bool = True) -> None:
+        self.scenario = scenario
+        self.engine = engine
+        self.components: Mapping[str, Component] = engine.components
+        self.choices = choices
+        self.trace = trace
+        self.policy = policy
+        self.marks: dict[str, int] = {}
+        self.pipe_latency_ms = Histogram()
+        self.pending = 0
+        self._dirty: dict[str, Shard] = {}
+        self._actor = ""
+        self._cause = ""
+
+        self.kernel = Kernel(scenario.start)
+        self.stores = all_stores.empty()
+        self.stripe = Stripe(self.kernel, choices, scenario.stripe, self)
+        self.pipe = Pipe(self.kernel, choices, self, secret=scenario.stripe.webhook_secret, bodies=bodies)
+        self.domain_events = domain_events.queue(self.kernel, choices, self._consume, self._log_domain_event)
+        self.runtime = Runtime(self.kernel, choices, self.stores, self.stripe, trace, self)
+        self.judge = Judge(self.stores, policy, trace)
+        self.judge.woken_by = self._woken_by
+        self.judge.writer_of = self._writer_of
+        self.storyteller = Storyteller(self)
+        self.customers = Customers(self, scenario.population) if scenario.population else None
+        self.nightly = Nightly(self, scenario.cron_minute)
+        self._furnish()
+
+    # -- the beginning ---------------------------------------------------------------------------------------------------------------
+
+    def _furnish(self) -> None:
+        """Place the backstory, then let Stripe, the crons and the timeline begin."""
+        scenario = self.scenario
+        given.place(scenario, self.stores, self.stripe, self.policy, self._expected)
+        if scenario.population is not None:
+            population.populate(scenario, self.stores, self.stripe, self.choices, self.policy)
+        if scenario.events is not None:
+            self._recall_incident()
+        for account, shard in self.stores.shards.items():
+            shard.stripe = self.stripe.books.get(self.customer_of(account))
+        self.judge.begin(self.kernel.now)
+        self.stripe.resume()
+        self._await_boundaries()
+        self.nightly.start()
+        racing = {index for group in orders.racing_groups(scenario.timeline) for index in group}
+        for index, row in enumerate(scenario.timeline):
+            self._schedule_row(index, row, racing=index in racing)
+
+    def _expected(self, shard: Shard, now_ms: int) -> Expected:
+        mapping = shard.one("subs_customer")
+        return truth(shard, self.policy, now_ms, mapping is not None and len(self.accounts_of(mapping.stripe_customer)) > 1)
+
+    def _schedule_row(self, index: int, row: TimelineRow, *, racing: bool) -> None:
+        offset, rank = self.choices.when(orders.offset_label(index), ROW_OFFSET) if racing else (0, index)
+        self.kernel.call_at(row.at + offset, rank, lambda _: self.storyteller.perform(index, row))
+
+    def _await_boundaries(self) -> None:
+        """A backstory whose truth moves by the clock has a delayed message on its way, under an engine that listens to such."""
+        for account, shard in self.stores.shards.items():
+            dunning = shard.one("subs_dunning")
+            due_ms = dunning.next_boundary_ms if dunning is not None else None
+            if due_ms is not None and self.engine.wakes(Message("", "e", "boundary", account, 0)):
+                self._publish(f"{account}.boundary.given", "boundary", account, {}, due_ms)
+
+    def _recall_incident(self) -> None:
+        """Stripe holds what the events came to; they are delivered as they were, and Stripe does nothing of its own."""
+        self.stripe.seed(*incident.seed_objects(incident.events_of(self.scenario)))
+        self.stripe.quiet()
+        for emitted in incident.deliveries(self.scenario):
+            self.kernel.call_at(emitted.at_ms, self.choices.rank(f"w/incident/{emitted.name}"), self._emit_imported, emitted)
+
+    def _emit_imported(self, emitted: Any) -> None:
+        self.pipe.emit(emitted)
+
+    # -- steps of the kernel -----------------------------------------------------------------------------------------------------------
+
+    def run_until(self, instant_ms: int, most: int) -> bool:
+        """Let at most `most` things happen up to an instant; True when nothing is due before it any more."""
+        if self.kernel.run(instant_ms, self, most):
+            self.kernel.move_to(instant_ms)
+            return True
+        return False
+
+    @property
+    def next_clock_ms(self) -> int:
+        """When an account's truth next changes by the clock alone."""
+        return self.judge.next_clock_ms
+
+    def strike(self, instant_ms: int) -> None:
+        """Truth changes by the clock alone: the checks look, and the world does nothing."""
+        self.judge.tick(instant_ms)
+
+    def after_step(self) -> None:
+        """The checks look at every account that the step touched."""
+        if self._dirty:
+            dirty, self._dirty = self._dirty, {}
+            now, look = self.kernel.now, self.judge.look
+            for shard in dirty.values():
+                look(shard, now)
+        self.runtime.over.clear()
+
+    def stop_faults(self) -> None:
+        """The storm is over: nothing is held any more, and customers do nothing new."""
+        self.pipe.release_all()
+        if self.customers is not None:
+            self.customers.stopped = True
+
+    def redrive(self) -> None:
+        """The operator sends every dead letter once more."""
+        self.pipe.subscription.redrive()
+        self.domain_events.redrive()
+
+    def drain(self) -> bool:
+        """Stripe and the crons start nothing more, after one last night; run until nothing is on its way. False when that takes over an hour."""
+        self.stripe.quiet()
+        self.nightly.stopped = True
+        run_nightly(self, "nightly.last")
+        limit = self.kernel.now + DRAIN_MS
+        while self.pending and self.kernel.now < limit:
+            if self.kernel.run(limit, self, 1):
+                break
+        return not self.pending
+
+    # -- what happens at Stripe (Outbox) -----------------------------------------------------------------------------------------------
+
+    def changed(self, customer: str, kind: str, id: str, old: Any, new: Any, task: str, cause: str) -> None:
+        """Record a change of an object at Stripe, as the act of whoever called."""
+        now, caller = self.kernel.now, self.runtime.caller
+        component, why = (caller.component.name, caller.cause) if caller else (self._actor or "stripe", self._cause or cause)
+        store = f"stripe.{kind}"
+        if caller is not None:
+            caller.writes += 1
+        for account in self.stores.by_customer.get(customer, ()) or ("",):
+            record = WriteRecord("writes", now, component, task, why, store, account, id, -1, old, new)
+            if not account:
+                self.trace.add(record)
+                continue
+            shard = self.stores.shard(account)
+            shard.remember(now, store, id, old)
+            shard.authority += 1
+            self.runtime.record(shard, record)
+
+    def emitted(self, emitted: Emitted) -> None:
+        """Stripe has an event: the pipe carries it, and a customer may be mailed."""
+        self.pipe.emit(emitted)
+        self.storyteller.hear(emitted)
+        if self.customers is not None:
+            for account in self.accounts_of(emitted.customer):
+                self.customers.hear(emitted, account)
+
+    # -- what the pipe delivers (Receiver) ---------------------------------------------------------------------------------------------
+
+    def accounts_of(self, customer: str) -> tuple[str, ...]:
+        """The accounts that subs_customer maps to a Stripe customer."""
+        return self.stores.by_customer.get(customer, ())
+
+    def forward(self, message: Message, attempt: int, done: Done) -> None:
+        """Start every component that a message wakes; `done` hears of the first failure when all have ended."""
+        names = self.engine.wakes(message)
+        if not names:
+            done(None)
+            return
+        left, first = len(names), None
+        suffix = "" if attempt == 1 else f"/attempt{attempt}"
+
+        def ended(task: Task, failure: Exception | None) -> None:
+            nonlocal left, first
+            left -= 1
+            first = first or failure
+            if failure is None:
+                self._mark_end(task)
+            if not left:
+                done(first)
+
+        for name in names:
+            self.runtime.start(self.components[name], message, f"e/{message.name}{suffix}/{name}", ended)
+
+    def on_the_way(self, customer: str, by: int) -> None:
+        """A message for the customer's accounts has set out or ended."""
+        for account in self.accounts_of(customer):
+            self.busy(account, by)
+
+    def acknowledged(self, emitted: Emitted) -> None:
+        """The ingress answered 2xx."""
+        self.stripe.acknowledged(emitted)
+
+    def record(self, record: MessageRecord) -> None:
+        """Add to the trace what moved in the pipe."""
+        self.trace.add(record)
+        mark = marks.of_message(record)
+        if mark is not None:
+            self.runtime.mark(mark, record.account, record.name)
+
+    def took(self, account: str, ms: int) -> None:
+        """An event reached the engine this long after Stripe made it."""
+        self.pipe_latency_ms.add(ms)
+        self.trace.add(LatencyRecord("latency", self.kernel.now, "pipe", account, ms))
+
+    def _mark_end(self, task: Task) -> None:
+        mark = marks.of_task(task.message, task.shard.stripe if task.shard else None, task.writes > 0)
+        if mark is not None:
+            self.runtime.mark(mark, task.message.account, task.name)
+
+    # -- what the engine's tasks need (Host) -------------------------------------------------------------------------------------------
+
+    def touched(self, shard: Shard) -> None:
+        """An account's checks have something to look at after this step."""
+        self._dirty[shard.account] = shard
+
+    def busy(self, account: str, by: int) -> None:
+        """Something is on its way for the account (1), or has ended (-1)."""
+        self.pending += by
+        if account:
+            shard = self.stores.shard(account)
+            shard.pending += by
+            if not shard.pending:
+                self._dirty[account] = shard
+
+    def send(self, task: Task, effect: Send, label: str) -> None:
+        """Publish a domain event; a delayed one counts as a timer of its account until it is due."""
+        kind = effect.kind if effect.kind == "boundary" else f"domain.{effect.kind}"
+        self._publish(f"{effect.account}.{effect.kind}.{short(label)}", kind, effect.account, effect.body, effect.due_ms)
+
+    def _publish(self, name: str, kind: str, account: str, body: dict[str, Any], due_ms: int) -> None:
+        message, delayed = Message(name, "e", kind, account, self.kernel.now, None, body), due_ms > self.kernel.now
+        if delayed:
+            self.stores.shard(account).timers.append(due_ms)
+        else:
+            self.busy(account, 1)
+        self.domain_events.publish((message, delayed, due_ms), name, "e", account, due_ms)
+
+    def _consume(self, parcel: Parcel, done: Done) -> None:
+        message, delayed, due_ms = parcel.item
+        if delayed:
+            self.stores.shard(message.account).timers.remove(due_ms)
+            self.busy(message.account, 1)
+            parcel.item = (message, False, due_ms)
+        self.forward(message, parcel.attempt, done)
+
+    def _log_domain_event(self, what: str, parcel: Parcel) -> None:
+        message = parcel.item[0]
+        self.record(MessageRecord("messages", self.kernel.now, what, parcel.name, message.kind, message.account, parcel.attempt))
+        if what in ("finished", "dead_letter"):
+            self.busy(message.account, -1)
+        elif what == "redriven":
+            self.busy(message.account, 1)
+
+    def failed(self, task: Task, failure: Exception) -> None:
+        """A component raised. Stripe's refusals and lost races are repeated by delivery; anything else is a finding as well."""
+        if isinstance(failure, StripeError) or getattr(failure, "retry", False):
+            return
+        check = "ownership" if isinstance(failure, OwnershipError) else "component_failed"
+        name = type(failure).__name__
+        summary = f"{task.component.name} raised {name}: {failure}"
+        self.judge.find(check, task.message.account, self.kernel.now, summary, f"{check}/{task.component.name}/{name}")
+
+    # -- what actors do (Stage) --------------------------------------------------------------------------------------------------------
+
+    def request(self, kind: str, account: str, name: str, body: dict[str, Any]) -> None:
+        """Send a request to the platform."""
+        self.forward(Message(name, "e", kind, account, self.kernel.now, None, body), 1, _answered)
+
+    def act(self, actor: str, task: str, function: Callable[[], Any]) -> Any:
+        """Do something as `actor`; Stripe's refusal is recorded and is its answer's end."""
+        self._actor, self._cause = actor, f"request.{actor} {task}"
+        try:
+            return function()
+        except StripeError as refusal:
+            self.trace.add(MessageRecord("messages", self.kernel.now, f"refused {refusal.code}", task, f"request.{actor}", "", 1))
+            return None
+        finally:
+            self._actor = self._cause = ""
+
+    def customer_of(self, account: str) -> str:
+        """The Stripe customer of an account; '' for one that Stripe does not know."""
+        row = self.stores.read("subs_customer", account)
+        return row.stripe_customer if row is not None else ""
+
+    def flags_of(self, account: str) -> int:
+        """The flags of an account's profile."""
+        row = self.stores.read("subs_account", account)
+        return row.flags if row is not None else 0
+
+    def put(self, actor: str, writer: str, task: str, store: str, account: str, key: str | None, fields: dict[str, Any]) -> None:
+        """Write a row at once, as an actor whose own handling is not modelled."""
+        read_version = self.stores.version(store, account, key)
+        written = self.stores.write(writer, store, account, key, fields, self.kernel.now)
+        if written is None:
+            return
+        shard = self.stores.shard(account)
+        if store != "cf_prod":
+            shard.authority += 1
+        record = WriteRecord(
+            "writes", self.kernel.now, actor, task, f"request.{actor} {task}", store, account, key or "", read_version, written.old, written.new
+        )
+        self.runtime.record(shard, record)
+
+    def _woken_by(self, task: str) -> Message | None:
+        known = self.runtime.running.get(task) or self.runtime.over.get(task)
+        return known.message if known else None
+
+    def _writer_of(self, component: str) -> str:
+        """For the checks: `engine` or `facade` for a component of the running engine, `world` for everybody else."""
+        known = self.components.get(component)
+        return "world" if known is None else "facade" if known.writer == "facade" else "engine"
+
+
+def _answered(_failure: Exception | None) -> None:
+    """A request has been answered; whoever sent it does not wait."""

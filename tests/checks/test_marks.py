@@ -1,0 +1,51 @@
+"""Each mark, reached and not reached."""
+
+from __future__ import annotations
+
+import msgspec
+
+from billsim.checks import marks
+from billsim.core.trace import ActionRecord, MessageRecord, WriteRecord
+from billsim.ports import Message
+from billsim.stores.subs_account import AccountRow
+from billsim.stripe.objects import Event, EventData
+from tests.checks.scene import Scene
+
+
+def test_of_messages() -> None:
+    whats = ("duplicate", "retried", "dead_letter", "finished")
+    said = {what: marks.of_message(MessageRecord("messages", 0, what, "w/e", "k", "ada", 1)) for what in whats}
+    assert said == {"duplicate": "duplicate_delivered", "retried": "redelivered", "dead_letter": "dead_letter_used", "finished": None}
+
+
+def test_of_actions() -> None:
+    def mark(kind: str, step: str, executed: bool) -> str | None:
+        return marks.of_action(ActionRecord("actions", 0, kind, "ada", "in_ada_1", step, "k", "c", "t", executed))
+
+    assert mark("notify", "recovered", True) == "recovered_sent"
+    assert mark("notify", "recovered", False) == "consequence_refused"
+    assert mark("notify", "retrying", True) is None
+
+
+def test_of_writes() -> None:
+    def mark(read_version: int) -> str | None:
+        old, new = AccountRow("ada", version=3), AccountRow("ada", flags=1, version=4)
+        return marks.of_write(WriteRecord("writes", 0, "c", "t", "", "subs_account", "ada", "ada", read_version, old, new))
+
+    assert [mark(version) for version in (2, 3, -1)] == ["lost_update_happened", None, None]
+
+
+def test_of_tasks() -> None:
+    book = Scene("retrying/first_attempt_failed").shard.stripe
+    held = book.invoices["in_ada_1"]
+
+    def mark(kind: str, snapshot: object, wrote: bool) -> str | None:
+        event = Event(id="evt_1", created=0, data=EventData(snapshot), type="invoice.paid")
+        return marks.of_task(Message("w/e", "w", kind, "ada", 0, event), book, wrote)
+
+    older = msgspec.structs.replace(held, attempt_count=0)
+    assert mark("stripe.invoice.paid", older, False) == "stale_event_ignored"
+    assert mark("stripe.invoice.paid", older, True) is None
+    assert mark("stripe.invoice.paid", held, False) is None
+    assert mark("boundary", None, True) == "boundary_fired"
+    assert set(marks.MARKS) >= {"stale_event_ignored", "boundary_fired", "compare_and_set_lost"}

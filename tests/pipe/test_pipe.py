@@ -1,0 +1,218 @@
+"""The pipe: signature, at-least-once, filter, registry, resolution, hold and duplicate."""
+
+from __future__ import annotations
+
+import pytest
+
+from billsim.core.at_least_once import Done
+from billsim.core.choices import Seeded
+from billsim.core.kernel import Kernel, Unwatched
+from billsim.core.trace import MessageRecord
+from billsim.pipe import ingress
+from billsim.pipe.event_filter import REMEMBERED_MS, EventFilter
+from billsim.pipe.forwarding import Pipe
+from billsim.pipe.handler_registry import HANDLERS
+from billsim.ports import Message
+from billsim.stripe.objects import Customer, Emitted, Event, EventData
+
+START_MS = 1_700_000_000_000
+
+
+def emitted(name: str = "in_ada_1.paid.1", type: str = "invoice.paid", customer: str = "cus_ada", livemode: bool = True) -> Emitted:
+    event = Event(id=f"evt_{name}", created=START_MS // 1000, type=type, livemode=livemode, data=EventData(Customer(id="cus_ada", created=1)))
+    return Emitted(event, name, "w", customer, START_MS)
+
+
+class Town:
+    """A receiver with one account, whose engine fails as often as it is told to."""
+
+    def __init__(self, failures: int = 0, accounts: dict[str, tuple[str, ...]] | None = None) -> None:
+        self.kernel = Kernel(START_MS)
+        self.choices = Seeded(3)
+        self.accounts = {"cus_ada": ("ada",)} if accounts is None else accounts
+        self.failures = failures
+        self.messages: list[tuple[Message, int]] = []
+        self.steps: list[tuple[str, str]] = []
+        self.acknowledgements: list[str] = []
+        self.pending = 0
+        self.pipe = Pipe(self.kernel, self.choices, self, secret="whsec_fake")
+
+    def accounts_of(self, customer: str) -> tuple[str, ...]:
+        return self.accounts.get(customer, ())
+
+    def forward(self, message: Message, attempt: int, done: Done) -> None:
+        self.messages.append((message, attempt))
+        failing, self.failures = self.failures > 0, self.failures - 1
+        done(RuntimeError("engine") if failing else None)
+
+    def on_the_way(self, customer: str, by: int) -> None:
+        self.pending += by
+
+    def acknowledged(self, event: Emitted) -> None:
+        self.acknowledgements.append(event.name)
+
+    def record(self, record: MessageRecord) -> None:
+        self.steps.append((record.what, record.name))
+
+    def took(self, account: str, ms: int) -> None:
+        assert ms >= 0
+
+    def run(self) -> None:
+        assert self.kernel.run(START_MS + 10**9, Unwatched(), 10_000)
+
+    def whats(self) -> list[str]:
+        return [what for what, _ in self.steps]
+
+
+def test_an_event_reaches_the_engine_once_and_is_acknowledged() -> None:
+    town = Town()
+    town.pipe.emit(emitted())
+    town.run()
+    assert [(m.kind, m.account, attempt) for m, attempt in town.messages] == [("stripe.invoice.paid", "ada", 1)]
+    assert town.whats() == ["emitted", "delivered", "finished"]
+    assert town.acknowledgements == ["in_ada_1.paid.1"] and town.pending == 0
+
+
+@pytest.mark.parametrize("event", [emitted(type="payout.paid"), emitted(livemode=False)])
+def test_the_filter_drops_what_has_no_handler_and_another_livemode(event: Emitted) -> None:
+    town = Town()
+    town.pipe.emit(event)
+    town.run()
+    assert town.messages == [] and town.pipe.counts.delivered == 1 and town.pending == 0
+
+
+def test_an_event_that_was_finished_before_is_dropped_and_counted_as_a_duplicate() -> None:
+    town = Town()
+    town.pipe.emit(emitted())
+    town.run()
+    town.pipe.subscription.publish(emitted(), "again", "w", "cus_ada")
+    town.pipe.receiver.on_the_way("cus_ada", 1)
+    town.run()
+    assert len(town.messages) == 1 and town.pipe.counts.duplicates == 1
+
+
+def test_a_failed_delivery_is_repeated_with_back_off_until_it_succeeds() -> None:
+    town = Town(failures=2)
+    town.pipe.emit(emitted())
+    town.run()
+    assert [attempt for _, attempt in town.messages] == [1, 2, 3]
+    waited = town.messages[2][0].at_ms - town.messages[0][0].at_ms
+    assert 30_000 <= waited <= 30_000 + 2 * 1_000 + 2 * 1_200, "10 s and 20 s of back-off, jitter and latency"
+    assert town.pipe.counts.redelivered == 2 and town.pending == 0
+
+
+def test_after_the_last_attempt_comes_the_dead_letter_and_a_redrive_delivers_it() -> None:
+    town = Town(failures=5)
+    town.pipe.emit(emitted())
+    town.run()
+    assert town.whats()[-1] == "dead_letter" and town.pipe.counts.dead_letter == 1 and town.pending == 0
+    assert town.pipe.subscription.redrive() == 1
+    assert town.pending == 1
+    town.run()
+    assert town.whats()[-1] == "finished" and len(town.messages) == 6 and town.pending == 0
+
+
+def test_a_customer_that_no_account_is_known_for_ends_in_the_dead_letter() -> None:
+    town = Town(accounts={})
+    town.pipe.emit(emitted())
+    town.run()
+    assert town.messages == [] and town.whats().count("retried") == 4 and town.whats()[-1] == "dead_letter"
+
+
+def test_a_customer_of_several_accounts_is_ambiguous_and_wakes_nobody() -> None:
+    town = Town(accounts={"cus_ada": ("ada", "bob")})
+    town.pipe.emit(emitted())
+    town.run()
+    assert town.messages == [] and "merged" in town.whats()
+
+
+def test_what_is_held_waits_for_its_release_and_keeps_its_label() -> None:
+    town = Town()
+    town.pipe.hold("invoice.paid", "ada")
+    town.pipe.emit(emitted())
+    town.pipe.emit(emitted("in_ada_1.failed.1", "invoice.payment_failed"))
+    town.run()
+    assert [m.name for m, _ in town.messages] == ["in_ada_1.failed.1"] and town.pending == 1
+    town.pipe.release("invoice.paid", "ada")
+    town.run()
+    assert [m.name for m, _ in town.messages] == ["in_ada_1.failed.1", "in_ada_1.paid.1"] and town.pending == 0
+    assert ("w/pipe/in_ada_1.paid.1/post1") in [label for label, _ in town.choices.asked]
+
+
+def test_a_release_leaves_what_another_rule_holds() -> None:
+    town = Town(accounts={"cus_ada": ("ada",), "cus_bob": ("bob",)})
+    for account in ("ada", "bob"):
+        town.pipe.hold("invoice.paid", account)
+        town.pipe.emit(emitted(f"in_{account}_1.paid.1", customer=f"cus_{account}"))
+    town.pipe.release("invoice.paid", "bob")
+    town.run()
+    assert [m.account for m, _ in town.messages] == ["bob"]
+    town.pipe.release_all()
+    town.run()
+    assert [m.account for m, _ in town.messages] == ["bob", "ada"]
+
+
+def test_a_duplicate_is_a_second_event_object_for_one_change() -> None:
+    town = Town()
+    town.pipe.duplicate("invoice.paid", "", 2)
+    town.pipe.emit(emitted())
+    town.pipe.emit(emitted("in_ada_2.paid.1"))
+    town.run()
+    ids = {m.event.id for m, _ in town.messages}
+    assert ids == {"evt_in_ada_1.paid.1", "evt_in_ada_1.paid.1.d2", "evt_in_ada_2.paid.1"}, "only the next event is doubled"
+
+
+BODY = b'{"id":"evt_1"}'
+
+
+def header(stamp: int = 1_000, secret: str = "whsec_fake", body: bytes = BODY) -> str:
+    return ingress.sign(body, secret, stamp)
+
+
+def test_a_signature_verifies_within_the_tolerance() -> None:
+    ingress.verify(BODY, header(), "whsec_fake", 1_300)
+    ingress.verify(BODY, f"t=1000,v1={'0' * 64},{header().split(',')[1]}", "whsec_fake", 1_000)
+
+
+@pytest.mark.parametrize(
+    ("bad", "now_s"),
+    [
+        (header(secret="whsec_other"), 1_000),
+        (header(body=b"{}"), 1_000),
+        (header(), 1_301),
+        (header(), 699),
+        ("", 1_000),
+        ("t=1000", 1_000),
+        ("t=soon,v1=00", 1_000),
+    ],
+)
+def test_a_signature_that_is_wrong_old_or_missing_is_refused(bad: str, now_s: int) -> None:
+    with pytest.raises(ingress.SignatureError):
+        ingress.verify(BODY, bad, "whsec_fake", now_s)
+
+
+def test_the_header_is_what_stripe_documents() -> None:
+    """HMAC-SHA256 of `1000.{}` under the key `k`, computed with `openssl dgst -sha256 -hmac k`."""
+    assert ingress.sign(b"{}", "k", 1_000) == "t=1000,v1=" + OPENSSL
+
+
+OPENSSL = "d5690a3867c04543c5fb93338af07f30d5928ffe44304be02fb636f6b46b42c9"
+
+
+def test_the_filter_forgets_what_is_older_than_stripe_ever_redelivers() -> None:
+    event_filter, event = EventFilter(), emitted().event
+    event_filter.finished(event, 0)
+    assert event_filter.refuses(event) == "finished"
+    event_filter.finished(emitted("other").event, REMEMBERED_MS + 1)
+    assert event_filter.refuses(event) is None
+
+
+def test_the_registry_names_each_type_once_with_a_route() -> None:
+    assert len(HANDLERS) == 16 and all(handler.route and handler.resolves_by for handler in HANDLERS.values())
+
+
+def test_a_message_record_is_made_for_every_step() -> None:
+    town = Town()
+    town.pipe.emit(emitted())
+    town.run()
+    assert [name for _, name in town.steps] == ["in_ada_1.paid.1"] * 3

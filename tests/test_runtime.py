@@ -1,0 +1,310 @@
+"""The runtime: effects are performed when due, race where real code races, and are recorded with their provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any
+
+import pytest
+
+from billsim import stores as all_stores
+from billsim.core.choices import Options, Seeded
+from billsim.core.kernel import Kernel, Unwatched
+from billsim.core.trace import Trace, WriteRecord
+from billsim.ports import Act, Ask, CallStripe, CompareAndSet, Component, GatherAll, Message, Now, Read, Scan, Send, Sleep, Start, Write
+from billsim.runtime import Runtime, Task
+from billsim.stores.base import OwnershipError, Shard
+from billsim.stripe.objects import Book, Customer, StripeError
+
+START_MS = 1_700_000_000_000
+Script = Callable[[Message], Generator[Any, Any, None]]
+
+
+class Platform:
+    """A runtime with nothing around it; keeps what the host is told."""
+
+    def __init__(self, seed: int = 1) -> None:
+        self.kernel = Kernel(START_MS)
+        self.choices = Seeded(seed)
+        self.stores = all_stores.empty()
+        self.trace = Trace()
+        self.records: list[Any] = []
+        self.trace.sinks.append(self.records.extend)
+        self.components: dict[str, Component] = {}
+        self.marks: dict[str, int] = {}
+        self.failures: list[Exception] = []
+        self.sent: list[Send] = []
+        self.calls: list[tuple[str, str]] = []
+        self.pending = 0
+        self.runtime = Runtime(self.kernel, self.choices, self.stores, self, self.trace, self)
+
+    def touched(self, shard: Shard) -> None:
+        assert shard.fresh
+
+    def busy(self, account: str, by: int) -> None:
+        self.pending += by
+
+    def send(self, task: Task, effect: Send, label: str) -> None:
+        self.sent.append(effect)
+
+    def failed(self, task: Task, failure: Exception) -> None:
+        self.failures.append(failure)
+
+    def call(self, method: str, id: str, params: dict[str, Any], *, key: str | None, task: str) -> Any:
+        self.calls.append((method, id))
+        if id == "in_gone":
+            raise StripeError(404, "invalid_request_error", "resource_missing", "no such invoice")
+        return id
+
+    def start(self, script: Script, *, name: str = "e/test", writer: str = "engine", account: str = "ada") -> None:
+        component = Component("tester", writer, script)
+        self.runtime.start(component, Message("m", "w", "test", account, self.kernel.now), name, lambda task, failure: None)
+
+    def run(self) -> None:
+        assert self.kernel.run(START_MS + 10**9, Unwatched(), 10_000)
+        self.trace.flush()
+
+    def writes(self) -> list[WriteRecord]:
+        return [record for record in self.records if record[0] == "writes"]
+
+
+def test_a_read_then_write_across_a_wait_loses_the_update_in_between() -> None:
+    platform = Platform()
+
+    def slow(message: Message) -> Generator[Any, Any, None]:
+        row = yield Read("subs_account", "ada")
+        yield Sleep(60_000)
+        yield Write("subs_account", "ada", {"flags": row.flags | 1})
+
+    def quick(message: Message) -> Generator[Any, Any, None]:
+        yield Sleep(30_000)
+        row = yield Read("subs_account", "ada")
+        yield Write("subs_account", "ada", {"flags": row.flags | 8})
+
+    platform.stores.write("engine", "subs_account", "ada", None, {"flags": 0}, START_MS)
+    platform.start(slow, name="e/slow")
+    platform.start(quick, name="e/quick")
+    platform.run()
+    assert platform.stores.read("subs_account", "ada").flags == 1
+    assert platform.marks == {"lost_update_happened": 1}
+    assert [(record.task, record.read_version, record.old.version) for record in platform.writes()] == [("e/quick", 1, 1), ("e/slow", 1, 2)]
+
+
+def test_compare_and_set_refuses_a_row_that_has_moved() -> None:
+    platform = Platform()
+    answers: list[Any] = []
+
+    def contender(message: Message) -> Generator[Any, Any, None]:
+        row = yield Read("subs_dunning", "ada")
+        yield Sleep(60_000)
+        answers.append((yield CompareAndSet("subs_dunning", "ada", row.version if row else 0, {"retry_count": 5})))
+
+    def other(message: Message) -> Generator[Any, Any, None]:
+        yield Sleep(30_000)
+        answers.append((yield CompareAndSet("subs_dunning", "ada", 0, {"retry_count": 3})))
+
+    platform.start(contender, name="e/a")
+    platform.start(other, name="e/b")
+    platform.run()
+    assert answers[0].retry_count == 3 and answers[1] is None
+    assert platform.stores.read("subs_dunning", "ada").retry_count == 3
+    assert platform.marks == {"compare_and_set_lost": 1}
+
+
+def test_each_row_of_a_gather_is_read_at_its_own_instant() -> None:
+    """A write in the middle of a gather is seen by the reads after it and not by those before it, though the gather is one kernel event."""
+    platform = Platform()
+    platform.stores.write("engine", "subs_account", "ada", None, {"flags": 1}, START_MS)
+    book = Book("cus_ada")
+    book.customer = Customer(id="cus_ada", created=1, name="before")
+    shard = platform.stores.shard("ada")
+    shard.stripe = book
+    seen: list[Any] = []
+
+    def gatherer(message: Message) -> Generator[Any, Any, None]:
+        seen.append((yield GatherAll("ada")))
+
+    platform.start(gatherer)
+    task = platform.runtime.running["e/test"]
+    store_at, stripe_at = task.instants[1], task.instants[7]
+    assert store_at < stripe_at, "a store answers before Stripe does, under this seed"
+    between = (store_at + stripe_at) // 2
+
+    def change(_: Any) -> None:
+        platform.stores.write("engine", "subs_account", "ada", None, {"flags": 2}, between)
+        shard.remember(between, "stripe.customer", "cus_ada", book.customer)
+        book.customer = Customer(id="cus_ada", created=1, name="after")
+
+    platform.kernel.call_at(between, 0, change)
+    platform.run()
+    assert seen[0].profile.flags == 1, "the profile was read before the change"
+    assert seen[0].stripe.customer.name == "after", "the customer was read after it"
+    assert shard.gathers == 0 and not shard.undo
+
+
+def test_a_write_by_a_non_writer_raises_inside_the_component_and_is_reported() -> None:
+    platform = Platform()
+
+    def intruder(message: Message) -> Generator[Any, Any, None]:
+        yield Write("subs_dunning", "ada", {"status": "healthy"})
+
+    platform.start(intruder, writer="facade")
+    platform.run()
+    assert [type(failure) for failure in platform.failures] == [OwnershipError]
+    assert platform.stores.read("subs_dunning", "ada") is None
+    assert platform.pending == 0
+
+
+def test_metadata_may_only_be_written_by_its_writers() -> None:
+    platform = Platform()
+
+    def intruder(message: Message) -> Generator[Any, Any, None]:
+        yield CallStripe("customers.update", "ada", "cus_ada", {"metadata": {"bad_debt": "true"}})
+
+    platform.start(intruder, writer="facade")
+    platform.run()
+    assert isinstance(platform.failures[0], OwnershipError) and platform.calls == []
+
+
+def test_a_refusal_by_stripe_is_thrown_into_the_component() -> None:
+    platform = Platform()
+    caught: list[str] = []
+
+    def caller(message: Message) -> Generator[Any, Any, None]:
+        try:
+            yield CallStripe("invoices.pay", "ada", "in_gone")
+        except StripeError as refusal:
+            caught.append(refusal.code)
+        answer = yield CallStripe("invoices.retrieve", "ada", "in_ada_1")
+        caught.append(answer)
+
+    platform.start(caller)
+    platform.run()
+    assert caught == ["resource_missing", "in_ada_1"] and not platform.failures
+
+
+def test_start_waits_for_the_child_and_throws_its_failure_into_the_parent() -> None:
+    platform = Platform()
+    story: list[str] = []
+
+    def child(message: Message) -> Generator[Any, Any, None]:
+        yield Sleep(1_000)
+        story.append(message.name)
+        raise ValueError("child")
+
+    def parent(message: Message) -> Generator[Any, Any, None]:
+        try:
+            yield Start("child", "ada", "test")
+        except ValueError:
+            story.append("caught")
+
+    platform.components["child"] = Component("child", "engine", child)
+    platform.start(parent)
+    platform.run()
+    assert story == ["test/child", "caught"]
+    assert platform.pending == 0 and not platform.runtime.running
+
+
+def test_a_child_that_ends_at_once_does_not_leave_its_parent_waiting() -> None:
+    platform = Platform()
+    story: list[str] = []
+
+    def child(message: Message) -> Generator[Any, Any, None]:
+        story.append("child")
+        yield Now()
+
+    def parent(message: Message) -> Generator[Any, Any, None]:
+        yield Start("child", "ada", "test")
+        yield Start("child", "ada", "test", wait=False)
+        story.append("parent")
+
+    platform.components["child"] = Component("child", "engine", child)
+    platform.start(parent)
+    assert story == ["child", "child", "parent"] and platform.pending == 0
+
+
+def test_a_consequence_with_a_key_is_executed_once() -> None:
+    platform = Platform()
+    answers: list[bool] = []
+
+    def actor(message: Message) -> Generator[Any, Any, None]:
+        for key in ("k", "k", None, None):
+            answers.append((yield Act("notify", "ada", "in_ada_1", "retrying", key)))
+
+    platform.start(actor)
+    platform.run()
+    assert answers == [True, False, True, True]
+    assert platform.stores.shard("ada").actions["notify|in_ada_1|retrying"] == 3
+    assert platform.marks == {"consequence_refused": 1}
+
+
+def test_what_is_no_effect_is_thrown_back() -> None:
+    platform = Platform()
+
+    def confused(message: Message) -> Generator[Any, Any, None]:
+        yield "please"
+
+    platform.start(confused)
+    assert [type(failure) for failure in platform.failures] == [TypeError]
+
+
+def test_a_component_that_does_not_exist_is_a_failure_and_not_a_crash() -> None:
+    platform = Platform()
+
+    def parent(message: Message) -> Generator[Any, Any, None]:
+        yield Start("nobody", "ada", "test")
+
+    platform.start(parent)
+    assert [type(failure) for failure in platform.failures] == [LookupError]
+
+
+def test_scan_now_ask_and_send() -> None:
+    platform = Platform()
+    platform.stores.write("engine", "subs_dunning", "ada", None, {"status": "delinquent"}, START_MS)
+    platform.stores.write("engine", "subs_dunning", "bob", None, {"status": "healthy"}, START_MS)
+    seen: list[Any] = []
+
+    def job(message: Message) -> Generator[Any, Any, None]:
+        rows = yield Scan("subs_dunning", {"status": ("delinquent", "bad_debt")})
+        seen.append([row.account for row in rows])
+        seen.append((yield Now()) > START_MS)
+        seen.append((yield Ask("coin", Options("coin", {7: 1}))))
+        yield Send("account_type_changed", "ada")
+
+    platform.start(job, account="")
+    platform.run()
+    assert seen == [["ada"], True, 7]
+    assert [effect.kind for effect in platform.sent] == ["account_type_changed"]
+
+
+def test_labels_name_what_is_touched_and_number_only_repetition() -> None:
+    platform = Platform()
+
+    def reader(message: Message) -> Generator[Any, Any, None]:
+        yield Read("subs_account", "ada")
+        yield Read("subs_account", "bob")
+        yield Read("subs_account", "ada")
+
+    platform.start(reader)
+    platform.run()
+    assert [label for label, _ in platform.choices.asked] == ["e/test/subs_account/ada", "e/test/subs_account/bob", "e/test/subs_account/ada#2"]
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_digest_is_a_function_of_the_seed(seed: int) -> None:
+    digests = []
+    for _ in range(2):
+        platform = Platform(seed)
+
+        def writer(message: Message) -> Generator[Any, Any, None]:
+            for count in range(5):
+                yield Write("subs_dunning", "ada", {"retry_count": count + 1})
+
+        platform.start(writer)
+        platform.run()
+        digests.append(platform.trace.digest)
+    assert digests[0] == digests[1]
+    other = Platform(seed + 100)
+    other.start(writer)
+    other.run()
+    assert other.trace.digest != digests[0]
