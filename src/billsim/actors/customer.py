@@ -37,15 +37,16 @@ class Customers:
         self.stopped = False
 
     def hear(self, emitted: Emitted, account: str) -> None:
-        """Stripe mails the customer about `invoice.payment_failed` of its own retry schedule."""
-        if emitted.event.type != "invoice.payment_failed" or emitted.origin != "w" or self.stopped:
+        """Stripe mails the customer when the first try of an invoice has failed. Who does nothing then, does nothing."""
+        invoice = emitted.event.data.object
+        if emitted.event.type != "invoice.payment_failed" or emitted.origin != "w" or invoice.attempt_count != 1 or self.stopped:
             return
         label = f"w/customer/{emitted.name}"
         does = self._stage.choices.ask(f"{label}/does", self._does)
         if does == NOTHING:
             return
         delay, rank = self._stage.choices.when(f"{label}/after", ANSWERS_AFTER)
-        intent = Intent(does, account, emitted.event.data.object.id, emitted.name)
+        intent = Intent(does, account, invoice.id, emitted.name)
         self._stage.kernel.call_at(self._stage.kernel.now + delay, rank, self._act, intent)
 
     def _act(self, intent: Any) -> None:

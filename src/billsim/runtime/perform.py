@@ -21,7 +21,6 @@ from billsim.ports import (
     CallStripe,
     CompareAndSet,
     Component,
-    Effect,
     GatherAll,
     Message,
     Now,
@@ -38,6 +37,7 @@ from billsim.stores import stripe_metadata
 from billsim.stores.base import Shard, Stores
 
 WAITING = object()
+_NOTHING = "None"
 
 _READS = (".retrieve", ".list")
 _AUTHORITIES = frozenset({"ope", "subs_customer"})
@@ -121,19 +121,12 @@ class Runtime:
             self._advance(task, answer, None)
 
     def _advance(self, task: Task, answer: Any, failure: Exception | None) -> None:
-        steps, begin = task.steps, self._begin
+        begin = self._begin
         while True:
-            began = clock_ns()
-            try:
-                effect: Effect = steps.send(answer) if failure is None else steps.throw(failure)
-            except StopIteration:
-                self._end(task, None)
-                return
-            except Exception as raised:
+            effect, raised = _resume(task, answer, failure)
+            if effect is None:
                 self._end(task, raised)
                 return
-            finally:
-                task.spent_ns += clock_ns() - began
             failure = None
             task.effect = effect
             if not task.message.account:
@@ -361,6 +354,22 @@ class Runtime:
         """Record that something worth reaching was reached."""
         self.host.marks[mark] = self.host.marks.get(mark, 0) + 1
         self.trace.add(MarkRecord("marks", self.kernel.now, mark, account, task))
+
+
+def _resume(task: Task, answer: Any, failure: Exception | None) -> tuple[Any, Exception | None]:
+    """Run a component on to its next effect. (None, None) when it has ended, (None, why) when it has failed. Its own time is measured here."""
+    began = clock_ns()
+    try:
+        effect = task.steps.send(answer) if failure is None else task.steps.throw(failure)
+    except StopIteration:
+        effect, failure = None, None
+    except Exception as raised:
+        effect, failure = None, raised
+    else:
+        if effect is None:
+            effect = _NOTHING
+    task.spent_ns += clock_ns() - began
+    return effect, failure
 
 
 def _nobody_waits(_task: Task, _failure: Exception | None) -> None:

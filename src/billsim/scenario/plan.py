@@ -126,7 +126,8 @@ class Population(Plan, frozen=True, kw_only=True):
 
     `declines`: cards without funds when their renewal falls due, for `declines_days` days (quantiles are the population's own).
     `lost`: cards that decline for good. `second_subscription`: accounts with two. `never_paid`: accounts whose first charge has yet to succeed.
-    Customers answer a failed payment by updating the card (`updates_card`) or paying the invoice on Stripe's hosted page (`pays_hosted`) or on the
+    Customers answer the first failed try of an invoice by updating the card (`updates_card`) or paying the invoice on Stripe's hosted page
+    (`pays_hosted`) or on the
     Dashboard (`pays_dashboard`), the rest do nothing: shares of the failed payments. Renewals are spread evenly over `renewal_spread_days` from the
     start.
     """
