@@ -318,7 +318,7 @@ def _run_every_order(story: Scenario, name: str, seed: int, engine: str, json: b
     else:
         from billsim import summary
 
-        summary.show_orders(summary.console(), orders, name, engine, seed, stories=not quiet)
+        summary.show_orders(summary.console(), orders, story, name, engine, seed, stories=not quiet)
     return EXIT_OF_VERDICT[orders.verdict]
 
 

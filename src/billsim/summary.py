@@ -16,6 +16,8 @@ from rich.table import Table
 
 from billsim.core.time import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, iso
 from billsim.core.trace import DriftRecord
+from billsim.scenario.orders import offset_label
+from billsim.scenario.plan import Scenario
 
 if TYPE_CHECKING:
     from billsim.compare import Comparison
@@ -58,7 +60,7 @@ def show_run(out: Console, result: RunResult, scenario: str, run_dir: str | None
     say(out, f"Again: {command('run', scenario, engine=data['engine'], seed=data['seed'])}")
 
 
-def show_orders(out: Console, orders: OrdersResult, scenario: str, engine: str, seed: int, *, stories: bool = True) -> None:
+def show_orders(out: Console, orders: OrdersResult, story: Scenario, scenario: str, engine: str, seed: int, *, stories: bool = True) -> None:
     """The summary of every order of the rows that race: how many fall, and the first that does."""
     falling = [(overrides, result) for overrides, result in orders.orders if result.verdict == "falls"]
     tried = f"{_count(len(orders.orders), 'order')}, {len(falling)} with drift"
@@ -69,8 +71,10 @@ def show_orders(out: Console, orders: OrdersResult, scenario: str, engine: str, 
         return
     for overrides, result in falling[:1]:
         say(out, f"The first order with drift{', by when its rows happen' if overrides else ''}:")
-        for label, offset in sorted(overrides.items(), key=lambda item: item[1]):
-            say(out, f"  +{span(offset)}  {label}")
+        rows = [(row, overrides[label]) for index, row in enumerate(story.timeline) if (label := offset_label(index)) in overrides]
+        for row, offset in sorted(rows, key=lambda item: (item[0].at, item[1])):
+            about = ", ".join(f"{key} {value}" for key, value in row.params.items())
+            say(out, f"  {iso(row.at + offset)}  {row.by}: {row.do} {about}")
         show_drift(out, result.drift, None)
     say(out, f"Again: {command('run', scenario, engine=engine, seed=seed)} --every-order")
 

@@ -14,10 +14,10 @@ from billsim.checks.judge import Judge
 from billsim.checks.truth import Expected, truth
 from billsim.core.at_least_once import Done, Parcel
 from billsim.core.choices import Choices
+from billsim.core.histogram import Histogram
 from billsim.core.ids import short
 from billsim.core.kernel import Kernel
 from billsim.core.latency import ROW_OFFSET
-from billsim.core.measure import Histogram
 from billsim.core.policy import DunningPolicy
 from billsim.core.time import HOUR_MS
 from billsim.core.trace import LatencyRecord, MessageRecord, Trace, WriteRecord

@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from billsim.checks.figures import Histogram
 from billsim.checks.truth import truth
+from billsim.core.histogram import Histogram
 from billsim.core.time import DAY_MS
 from billsim.ports import Message
 from billsim.stripe.objects import Event, EventData

@@ -73,7 +73,7 @@ def test_path_3_escalates_who_paid_while_it_was_walking() -> None:
     ada.before = customer_pays
     ada.night(21.5)
     assert ada.shard.one("subs_dunning").status == "bad_debt" and ada.shard.one("subs_account").flags == 1 << 15
-    assert ("flag", "in_ada_0") in [(act.kind, act.debt) for act in ada.acts]
+    assert ("flag", "in_ada_1") in [(act.kind, act.debt) for act in ada.acts]
 
 
 def test_path_4_clears_its_bit_and_leaves_the_rest_to_the_webhook() -> None:

@@ -16,8 +16,8 @@ import msgspec
 from billsim.checks.always import ENGINE, FACADE, WORLD, Finding, check_action, check_write, ends
 from billsim.checks.cause import Clock, Given, Opener, classify, is_derived_write, provenance, waking_kind
 from billsim.checks.codes import AUTHORITIES, CODES, DERIVED, MISSING, UNJUSTIFIED, Ledger, disagreements
-from billsim.checks.figures import Histogram
 from billsim.checks.truth import NOTHING, Expected, Permit, truth
+from billsim.core.histogram import Histogram
 from billsim.core.policy import DunningPolicy
 from billsim.core.trace import ActionRecord, DriftRecord, LatencyRecord, Trace, WriteRecord
 from billsim.stores.base import Shard, Stores

@@ -16,6 +16,7 @@ from billsim.stripe.objects import Invoice
 NAME = "nightly_cron"
 PACE_MS = 2 * SECOND_MS
 BANNED = 4
+OWED = ("open", "uncollectible")
 # The most that one page of Stripe's list holds; the old job never asked for a second one.
 PAGE = 100
 
@@ -46,15 +47,15 @@ class NightlyCron:
         if is_contract(case, self._policy) or not case.customer.stripe_customer:
             return
         invoices: tuple[Invoice, ...] = yield from _invoices(case)
-        owed = [invoice for invoice in invoices if invoice.status in ("open", "uncollectible")]
-        yield from call_bad_debt(case, self._policy, owed, _debt(owed or list(invoices)), bad_ms, row.retry_count)
+        owed = [invoice for invoice in invoices if invoice.status in OWED]
+        yield from call_bad_debt(case, self._policy, owed, _debt(invoices), bad_ms, row.retry_count)
 
     def _ban(self, row: DunningRow) -> Steps:
         case: Case = yield from complete_case(row.account, row)
         if is_contract(case, self._policy) or not case.customer.stripe_customer:
             return
         invoices: tuple[Invoice, ...] = yield from _invoices(case)
-        debt = _debt([invoice for invoice in invoices if invoice.status in ("open", "uncollectible")] or list(invoices))
+        debt = _debt(invoices)
         columns = {"status": row.status, "retry_count": row.retry_count, "escalation_level": BANNED, "since_ms": row.since_ms}
         yield from write_dunning(case, columns, f"{debt}/ban")
         yield Act("ban", row.account, debt, BAD_DEBT)
@@ -67,6 +68,9 @@ def _invoices(case: Case) -> Generator[Effect, Any, tuple[Invoice, ...]]:
     return tuple(found.data)
 
 
-def _debt(candidates: list[Invoice]) -> str:
-    """The oldest of the candidates; an account with nothing to its name is chased all the same."""
-    return min(candidates, key=lambda invoice: (invoice.created, invoice.id)).id if candidates else "none"
+def _debt(invoices: tuple[Invoice, ...]) -> str:
+    """The oldest that is owed; who owes nothing is chased all the same, about the newest."""
+    owed = [invoice for invoice in invoices if invoice.status in OWED]
+    if owed:
+        return min(owed, key=lambda invoice: (invoice.created, invoice.id)).id
+    return invoices[0].id if invoices else "none"

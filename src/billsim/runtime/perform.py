@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from billsim.core.choices import Choices, Quantiles
+from billsim.core.histogram import Histogram
 from billsim.core.kernel import Kernel
 from billsim.core.latency import OUTBOUND, STORE, STRIPE_ANSWER, STRIPE_READ, STRIPE_WRITE
-from billsim.core.measure import Histogram, clock_ns
+from billsim.core.measure import clock_ns
 from billsim.core.trace import ActionRecord, MarkRecord, Trace, WriteRecord
 from billsim.ports import (
     AccountState,
@@ -37,7 +38,7 @@ from billsim.stores import stripe_metadata
 from billsim.stores.base import Shard, Stores
 
 WAITING = object()
-_NOTHING = "None"
+_BARE_YIELD = "None"
 
 _READS = (".retrieve", ".list")
 _AUTHORITIES = frozenset({"ope", "subs_customer"})
@@ -358,18 +359,17 @@ class Runtime:
 
 def _resume(task: Task, answer: Any, failure: Exception | None) -> tuple[Any, Exception | None]:
     """Run a component on to its next effect. (None, None) when it has ended, (None, why) when it has failed. Its own time is measured here."""
-    began = clock_ns()
+    began, effect, why = clock_ns(), None, None  # type: int, Any, Exception | None
     try:
         effect = task.steps.send(answer) if failure is None else task.steps.throw(failure)
-    except StopIteration:
-        effect, failure = None, None
-    except Exception as raised:
-        effect, failure = None, raised
-    else:
         if effect is None:
-            effect = _NOTHING
+            effect = _BARE_YIELD
+    except StopIteration:
+        pass
+    except Exception as raised:
+        why = raised
     task.spent_ns += clock_ns() - began
-    return effect, failure
+    return effect, why
 
 
 def _nobody_waits(_task: Task, _failure: Exception | None) -> None:

@@ -1,4 +1,4 @@
-"""Percentiles of many integers in bounded memory: a histogram, exact below 2048 and to one part in a thousand above."""
+"""Percentiles of many integers in bounded memory: a histogram, exact below 2048 and to one part in 1024 above."""
 
 from __future__ import annotations
 
