@@ -86,7 +86,12 @@ def _imported(spec: str) -> Any:
         nearest = get_close_matches(attribute, dir(module), n=1, cutoff=0.5)
         raise UnknownEngineError(f"engine {spec!r}: {module_name!r} has no {attribute!r}", *nearest)
     found = getattr(module, attribute)
-    return found() if callable(found) else found
+    if not callable(found):
+        return found
+    try:
+        return found()
+    except Exception as failure:
+        raise UnknownEngineError(f"engine {spec!r}: calling {attribute!r} raised {type(failure).__name__}: {failure}") from failure
 
 
 def _as_engine(thing: Any, policy: DunningPolicy, spec: str) -> Engine:

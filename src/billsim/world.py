@@ -195,7 +195,12 @@ class World:
 
     def forward(self, message: Message, attempt: int, done: Done) -> None:
         """Start every component that a message wakes; `done` hears of the first failure when all have ended."""
-        names = self.engine.wakes(message)
+        try:
+            names = [name for name in self.engine.wakes(message) if self.components[name]]
+        except Exception as failure:
+            self._engine_failed(message, failure)
+            done(failure)
+            return
         if not names:
             done(None)
             return
@@ -213,6 +218,10 @@ class World:
 
         for name in names:
             self.runtime.start(self.components[name], message, f"e/{message.name}{suffix}/{name}", ended)
+
+    def _engine_failed(self, message: Message, failure: Exception) -> None:
+        what = f"{self.engine.name} could not say what {message.kind} wakes: {type(failure).__name__}: {failure}"
+        self.judge.find("engine_failed", message.account, self.kernel.now, what, f"engine_failed/{type(failure).__name__}")
 
     def on_the_way(self, customer: str, by: int) -> None:
         """A message for the customer's accounts has set out or ended."""
