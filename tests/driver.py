@@ -29,6 +29,7 @@ from billsim.ports import (
     Sleep,
     Start,
     StripeState,
+    Transact,
     Write,
 )
 from billsim.stores import stripe_metadata
@@ -114,7 +115,7 @@ class Driver:
     def changing(self) -> list[Effect]:
         """The effects that were meant to change something."""
         calls = [call for call in self.performed(CallStripe) if not call.method.endswith((".retrieve", ".list"))]
-        return [*self.performed(Write, CompareAndSet, Act, Send), *calls]
+        return [*self.performed(Write, CompareAndSet, Transact, Act, Send), *calls]
 
     def held(self) -> dict[str, Any]:
         """Everything stored and done, without versions and instants of writing: what two histories can be compared by."""
@@ -138,6 +139,8 @@ class Driver:
                 return written.new if written else None
             case CompareAndSet():
                 return self._compare_and_set(component, effect)
+            case Transact():
+                return self.stores.transact(component.writer, effect.store, effect.changes, self.now_ms) is not None
             case GatherAll():
                 return self.gathered()
             case Scan():

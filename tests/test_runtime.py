@@ -11,9 +11,9 @@ from billsim import stores as all_stores
 from billsim.core.choices import Options, Seeded
 from billsim.core.kernel import Kernel, Unwatched
 from billsim.core.trace import Trace, WriteRecord
-from billsim.ports import Act, Ask, CallStripe, CompareAndSet, Component, GatherAll, Message, Now, Read, Scan, Send, Sleep, Start, Write
+from billsim.ports import Act, Ask, CallStripe, CompareAndSet, Component, GatherAll, Message, Now, Read, Scan, Send, Sleep, Start, Transact, Write
 from billsim.runtime import Runtime, Task
-from billsim.stores.base import OwnershipError, Shard
+from billsim.stores.base import Change, OwnershipError, Shard
 from billsim.stripe.objects import Book, Customer, StripeError
 
 START_MS = 1_700_000_000_000
@@ -140,6 +140,40 @@ def test_each_row_of_a_gather_is_read_at_its_own_instant() -> None:
     assert seen[0].profile.flags == 1, "the profile was read before the change"
     assert seen[0].stripe.customer.name == "after", "the customer was read after it"
     assert shard.gathers == 0 and not shard.undo
+
+
+def test_a_gather_of_some_parts_asks_for_those_and_leaves_the_rest_empty() -> None:
+    platform = Platform()
+    platform.stores.write("engine", "subs_account", "ada", None, {"flags": 1}, START_MS)
+    platform.stores.write("engine", "subs_dunning", "ada", None, {"retry_count": 1}, START_MS)
+    seen: list[Any] = []
+
+    def gatherer(message: Message) -> Generator[Any, Any, None]:
+        seen.append((yield GatherAll("ada", ("subs_account", "stripe.invoice"))))
+
+    platform.start(gatherer)
+    platform.run()
+    assert seen[0].profile.flags == 1 and seen[0].dunning is None
+    assert [label for label, _ in platform.choices.asked] == ["e/test/gather/subs_account", "e/test/gather/stripe.invoice"]
+    assert (platform.runtime.store_trips, platform.runtime.stripe_trips) == (1, 1)
+
+
+def test_a_transaction_changes_all_rows_or_none() -> None:
+    platform = Platform()
+    answers: list[bool] = []
+
+    def writer(message: Message) -> Generator[Any, Any, None]:
+        plans = {"zone_plan": "pro", "addon": "free"}
+        changes = tuple(Change("ada", {"plan": plan}, product, 0) for product, plan in plans.items())
+        answers.append((yield Transact("cf_prod", "ada", changes)))
+        answers.append((yield Transact("cf_prod", "ada", (Change("ada", {"plan": "free"}, "zone_plan", 1), *changes[1:]))))
+
+    platform.start(writer, writer="entitlements")
+    platform.run()
+    assert answers == [True, False]
+    assert {key: row.plan for key, row in platform.stores.read("cf_prod", "ada").items()} == {"zone_plan": "pro", "addon": "free"}
+    assert [(record.key, record.read_version) for record in platform.writes()] == [("zone_plan", 0), ("addon", 0)]
+    assert platform.marks == {"compare_and_set_lost": 1}
 
 
 def test_a_write_by_a_non_writer_raises_inside_the_component_and_is_reported() -> None:

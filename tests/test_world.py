@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
+import msgspec
+
 from billsim.core.policy import DunningPolicy
 from billsim.engine.decide import decide
 from billsim.ports import AccountState, Component, Decision, GatherAll, Message, Write
 from billsim.run import RunResult, run_scenario
+from billsim.scenario.plan import TimelineRow
 from billsim.scenario.toml_file import find, load
 
 STORY = "dunning/void_after_bad_debt"
@@ -111,6 +114,18 @@ def test_an_engine_that_wakes_what_it_does_not_have_is_a_finding() -> None:
     assert checks(run("Unfinished")) == {"engine_failed"}
 
 
+def test_flags_and_account_types_that_change_wake_the_brain() -> None:
+    """A self-serve account that becomes a contract is written no more; its debt is settled by hand."""
+    story = load(find("dunning/grace_runs_out"))
+    change = TimelineRow(at=story.start + 1, by="support", do="change_account_type", params={"account": "ada", "account_type": "jdc"})
+    opt_in = TimelineRow(at=story.start, by="ada", do="set_flag", params={"flag": "marketing_opt_in", "on": True})
+    rows = (opt_in, change, *story.timeline)
+    result = run_scenario(msgspec.structs.replace(story, timeline=rows), engine="recompute", keep_records=True)
+    woken = [record.kind for record in result.records if record[0] == "messages" and record.kind.startswith("domain.") and record.what == "finished"]
+    assert sorted(woken) == ["domain.account_type_changed", "domain.flags_changed"]
+    assert not [record for record in result.records if record[0] == "actions" and record.kind != "notify"]
+
+
 def test_the_calm_ends_with_nothing_on_its_way() -> None:
     """Held events are released when the storm is over, dead letters are redriven once, and the pipe is empty when judgement falls."""
     result = run_scenario(load(find("dunning/late_failed_after_paid")), engine="recompute", keep_records=True)
@@ -120,8 +135,6 @@ def test_the_calm_ends_with_nothing_on_its_way() -> None:
 
 
 def test_a_held_event_that_no_row_releases_is_released_by_the_calm() -> None:
-    import msgspec
-
     story = load(find("dunning/late_failed_after_paid"))
     rows = tuple(row for row in story.timeline if row.do != "release")
     result = run_scenario(msgspec.structs.replace(story, timeline=rows), engine="recompute", keep_records=True)

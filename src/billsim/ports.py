@@ -14,6 +14,7 @@ import msgspec
 
 from billsim.core.choices import Table
 from billsim.core.policy import DunningPolicy
+from billsim.stores.base import Change
 from billsim.stores.billing_prod import LedgerRow
 from billsim.stores.cf_prod import EntitlementRow
 from billsim.stores.ope import OpeSubscription
@@ -77,10 +78,26 @@ class CompareAndSet(Effect, frozen=True, gc=False):
     key: str | None = None
 
 
+class Transact(Effect, frozen=True, gc=False):
+    """Make several changes to one store, or none of them. Answer: True, or False if a row no longer had the version that its change names.
+
+    Raises as `Write` does.
+    """
+
+    store: str
+    account: str
+    changes: tuple[Change, ...]
+
+
 class GatherAll(Effect, frozen=True, gc=False):
-    """An `AccountState`: every store and Stripe, read side by side, each at its own instant."""
+    """An `AccountState`: every store and Stripe, read side by side, each at its own instant.
+
+    `parts` names the stores to be read, and `stripe.customer`, `stripe.subscription`, `stripe.invoice` for Stripe's; () reads all.
+    What is not read is empty.
+    """
 
     account: str
+    parts: tuple[str, ...] = ()
 
 
 class Scan(Effect, frozen=True, gc=False):

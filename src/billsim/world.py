@@ -308,6 +308,10 @@ class World:
         """Send a request to the platform."""
         self.forward(Message(name, "e", kind, account, self.kernel.now, None, body), 1, _answered)
 
+    def announce(self, what: str, account: str, task: str) -> None:
+        """Publish the domain event that something of an account has changed."""
+        self._publish(f"{account}.{what}.{short(task)}", f"domain.{what}", account, {}, 0)
+
     def act(self, actor: str, task: str, function: Callable[[], Any]) -> Any:
         """Do something as `actor`; Stripe's refusal is recorded and is its answer's end."""
         self._actor, self._cause = actor, f"request.{actor} {task}"

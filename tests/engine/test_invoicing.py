@@ -5,7 +5,7 @@ from __future__ import annotations
 from billsim.core.policy import DunningPolicy
 from billsim.engine.invoicing import entry_of
 from billsim.engine.recompute import Recompute
-from billsim.ports import Effect, GatherAll, Read, Write
+from billsim.ports import Effect, GatherAll, Read, Transact
 from billsim.stores.billing_prod import LedgerRow
 from tests.driver import Driver, message, shard_of
 from tests.truth_table import millis, seconds
@@ -55,9 +55,9 @@ def test_someone_else_was_first() -> None:
     driver = world()
 
     def twin(effect: Effect) -> None:
-        if isinstance(effect, Write):
+        if isinstance(effect, Transact):
             driver.before = lambda effect: None
-            driver.stores.write("engine", effect.store, "ada", effect.key, effect.fields, 0)
+            driver.stores.transact("engine", effect.store, effect.changes[:1], 0)
 
     driver.before = twin
     driver.run("invoicing", WAKE)

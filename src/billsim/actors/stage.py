@@ -23,6 +23,10 @@ class Stage(Protocol):
         """Send a request to the platform: `request.pay`, `request.recompute`, `cron.nightly`."""
         ...
 
+    def announce(self, what: str, account: str, task: str) -> None:
+        """Publish the domain event that something of an account has changed: `flags_changed`, `account_type_changed`."""
+        ...
+
     def act(self, actor: str, task: str, function: Callable[[], Any]) -> Any:
         """Do something as `actor`, so that what it changes is recorded as its act. A refusal by Stripe is recorded, and its answer is None."""
         ...

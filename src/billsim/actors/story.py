@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from msgspec.structs import replace
+
 from billsim.actors.crons import run_nightly
 from billsim.actors.stage import Stage, new_card
 from billsim.core.time import SECOND_MS
+from billsim.scenario.actions import filled
 from billsim.scenario.plan import TimelineRow
 from billsim.stores.ope import OpeItem
 from billsim.stores.subs_account import EMAIL_VERIFIED, MARKETING_OPT_IN
@@ -31,7 +34,7 @@ class Storyteller:
     def perform(self, index: int, row: TimelineRow) -> None:
         """Do what the row at `index` of the timeline says, now."""
         actor = row.by if row.by in ("stripe", "bank", "support", "pipe", "cron") else "customer"
-        ACTIONS[actor, row.do](self, f"story/row{index}", row)
+        ACTIONS[actor, row.do](self, f"story/row{index}", replace(row, params=filled(row)))
 
     def hear(self, emitted: Emitted) -> None:
         """A challenged customer goes to the bank and confirms."""
@@ -53,7 +56,7 @@ def _charge(teller: Storyteller, task: str, row: TimelineRow) -> None:
 
 def _pay(teller: Storyteller, task: str, row: TimelineRow) -> None:
     stage, invoice = teller.stage, f"in_{row.params['invoice']}"
-    if row.params.get("via", "dashboard") == "hosted":
+    if row.params["via"] == "hosted":
         stage.act("customer", f"w/{task}", lambda: stage.stripe.call("invoices.pay", invoice, {"off_session": False}, key=None, task=f"w/{task}"))
         return
     body = {"invoice": invoice, "returns_after_ms": teller.returns_after_ms.get(row.by, 0)}
@@ -61,7 +64,7 @@ def _pay(teller: Storyteller, task: str, row: TimelineRow) -> None:
 
 
 def _update_card(teller: Storyteller, task: str, row: TimelineRow) -> None:
-    new_card(teller.stage, "customer", row.by, f"w/{task}", row.params.get("card", "good"))
+    new_card(teller.stage, "customer", row.by, f"w/{task}", row.params["card"])
 
 
 def _subscribe(teller: Storyteller, task: str, row: TimelineRow) -> None:
@@ -70,7 +73,7 @@ def _subscribe(teller: Storyteller, task: str, row: TimelineRow) -> None:
     customer, suffix = stage.customer_of(account), f"{account}-{task.rsplit('row', 1)[-1]}"
     subscription = f"sub_{suffix}"
     card = f"pm_{suffix}"
-    kind = "good" if row.params.get("result", "paid") == "paid" else "insufficient_funds"
+    kind = "good" if row.params["result"] == "paid" else "insufficient_funds"
     stage.stripe.behave(card, CardBehaviour(kind))  # type: ignore[arg-type]
 
     def call(method: str, id: str, params: dict[str, Any], step: str) -> None:
@@ -93,6 +96,13 @@ def _set_flag(teller: Storyteller, task: str, row: TimelineRow) -> None:
     flags = stage.flags_of(row.by)
     new = flags | bit if row.params["on"] else flags & ~bit
     stage.put("profile", "facade", f"e/{task}", "subs_account", row.by, None, {"flags": new})
+    stage.announce("flags_changed", row.by, f"e/{task}")
+
+
+def _change_account_type(teller: Storyteller, task: str, row: TimelineRow) -> None:
+    account = row.params["account"]
+    teller.stage.put("support", "facade", f"e/{task}", "subs_account", account, None, {"account_type": row.params["account_type"]})
+    teller.stage.announce("account_type_changed", account, f"e/{task}")
 
 
 def _challenge(teller: Storyteller, _task: str, row: TimelineRow) -> None:
@@ -114,15 +124,15 @@ def _recompute(teller: Storyteller, task: str, row: TimelineRow) -> None:
 
 
 def _hold(teller: Storyteller, _task: str, row: TimelineRow) -> None:
-    teller.stage.pipe.hold(row.params["event"], row.params.get("account", ""))
+    teller.stage.pipe.hold(row.params["event"], row.params["account"] or "")
 
 
 def _release(teller: Storyteller, _task: str, row: TimelineRow) -> None:
-    teller.stage.pipe.release(row.params["event"], row.params.get("account", ""))
+    teller.stage.pipe.release(row.params["event"], row.params["account"] or "")
 
 
 def _duplicate(teller: Storyteller, _task: str, row: TimelineRow) -> None:
-    teller.stage.pipe.duplicate(row.params["event"], row.params.get("account", ""), row.params.get("times", 2))
+    teller.stage.pipe.duplicate(row.params["event"], row.params["account"] or "", row.params["times"])
 
 
 def _run_job(teller: Storyteller, task: str, _row: TimelineRow) -> None:
@@ -139,6 +149,7 @@ ACTIONS: dict[tuple[str, str], Action] = {
     ("support", "void"): _support_call("invoices.void_invoice"),
     ("support", "mark_uncollectible"): _support_call("invoices.mark_uncollectible"),
     ("support", "recompute"): _recompute,
+    ("support", "change_account_type"): _change_account_type,
     ("pipe", "hold"): _hold,
     ("pipe", "release"): _release,
     ("pipe", "duplicate"): _duplicate,

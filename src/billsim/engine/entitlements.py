@@ -8,7 +8,8 @@ from typing import Any
 from billsim.core.policy import DunningPolicy
 from billsim.engine.diff import entitlement_changes
 from billsim.engine.dunning_brain import TRIES, Decide
-from billsim.ports import AccountState, CompareAndSet, Effect, GatherAll, Message, Now, Steps
+from billsim.ports import AccountState, Effect, GatherAll, Message, Now, Steps, Transact
+from billsim.stores.base import Change
 
 NAME = "entitlements"
 
@@ -31,9 +32,9 @@ class Entitlements:
 
 
 def _set_plans(state: AccountState, changes: dict[str, str]) -> Generator[Effect, Any, bool]:
-    for product, plan in changes.items():
-        held = state.entitlements.get(product)
-        version = held.version if held is not None else 0
-        if (yield CompareAndSet("cf_prod", state.account, version, {"plan": plan}, product)) is None:
-            return False
-    return True
+    """All products at once. Answer: False if one of them was no longer as it was read."""
+    if not changes:
+        return True
+    held = {product: row.version for product, row in state.entitlements.items()}
+    rows = tuple(Change(state.account, {"plan": plan}, product, held.get(product, 0)) for product, plan in changes.items())
+    return (yield Transact("cf_prod", state.account, rows)) is True

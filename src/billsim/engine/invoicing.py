@@ -8,12 +8,14 @@ from typing import Any, NamedTuple
 from billsim.core.policy import DunningPolicy
 from billsim.engine.dunning_brain import TRIES, Decide
 from billsim.engine.errors import RetryLater
-from billsim.ports import AccountState, Effect, GatherAll, Message, Now, Read, Steps, Write
-from billsim.stores.base import AppendOnlyError
+from billsim.ports import AccountState, Effect, GatherAll, Message, Now, Read, Steps, Transact
+from billsim.stores.base import Change
 from billsim.stores.billing_prod import entry_key
 from billsim.stripe.objects import Charge, Invoice
 
 NAME = "invoicing"
+# What the ledger is compared with.
+PARTS = ("subs_account", "subs_customer", "billing_prod", "stripe.customer", "stripe.invoice")
 # An invoice's states in the order in which it can pass through them, to order entries of one second.
 _PASSED = {"open": 1, "uncollectible": 2, "paid": 3, "void": 3}
 
@@ -40,7 +42,7 @@ class Invoicing:
         if (yield from _known(message)):
             return
         for _ in range(TRIES):
-            state: AccountState = yield GatherAll(message.account)
+            state: AccountState = yield GatherAll(message.account, PARTS)
             now_ms: int = yield Now()
             if not self._decide(state, now_ms, self._policy).applies:
                 return
@@ -59,13 +61,10 @@ def _known(message: Message) -> Generator[Effect, Any, bool]:
 
 
 def _append(account: str, missing: list[Entry]) -> Generator[Effect, Any, bool]:
-    """Answer: False if someone else was first with one of them."""
-    for entry in missing:
-        try:
-            yield Write("billing_prod", account, entry.fields, entry.key)
-        except AppendOnlyError:
-            return False
-    return True
+    """All entries at once. Answer: False if someone else was first with one of them."""
+    if not missing:
+        return True
+    return (yield Transact("billing_prod", account, tuple(Change(account, entry.fields, entry.key, 0) for entry in missing))) is True
 
 
 def entries(state: AccountState) -> Iterator[Entry]:

@@ -7,6 +7,7 @@ were read.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from billsim.core.choices import Quantiles
@@ -27,8 +28,7 @@ GATHERED: tuple[tuple[str, Quantiles], ...] = (
     ("stripe.subscription", STRIPE_READ),
     ("stripe.invoice", STRIPE_READ),
 )
-STRIPE_TRIPS = sum(name.startswith("stripe.") for name, _ in GATHERED)
-STORE_TRIPS = len(GATHERED) - STRIPE_TRIPS
+_NAMES = tuple(name for name, _ in GATHERED)
 # Kinds of Stripe object, as records name them, and the request of a gather that brings them.
 _BROUGHT_BY = {
     "stripe.customer": "stripe.customer",
@@ -41,21 +41,35 @@ _BROUGHT_BY = {
 _KINDS = tuple(kind for kind in _BROUGHT_BY if kind != "stripe.customer")
 
 
-def gathered(shard: Shard, instants: Sequence[int], sharers: Sequence[str]) -> AccountState:
-    """The account as the reads found it, `instants` being when each of GATHERED was read; ends the gather.
+@cache
+def branches(parts: tuple[str, ...]) -> tuple[tuple[str, Quantiles], ...]:
+    """What a gather of these parts reads; () is all. Raises ValueError for a part that there is not."""
+    unknown = [part for part in parts if part not in _NAMES]
+    if unknown:
+        raise ValueError(f"{unknown[0]!r} is no part of a gather; there are {', '.join(_NAMES)}")
+    return tuple(branch for branch in GATHERED if not parts or branch[0] in parts)
 
-    `sharers`: all accounts of its customer.
+
+def gathered(shard: Shard, parts: tuple[str, ...], instants: Sequence[int], sharers: Sequence[str]) -> AccountState:
+    """The account as the reads of `parts` found it; ends the gather.
+
+    `instants` are when each branch was read, and `sharers` all accounts of the customer.
     """
     rows, many = dict(shard.rows), {store: dict(kept) for store, kept in shard.many.items()}
     stripe = _objects(shard)
     if shard.undo:
-        read_at = dict(zip((store for store, _ in GATHERED), instants, strict=True))
+        read_at = dict(zip((store for store, _ in branches(parts)), instants, strict=True))
         for undo in reversed(shard.undo):
-            if undo.at > read_at[_BROUGHT_BY.get(undo.store, undo.store)]:
+            instant = read_at.get(_BROUGHT_BY.get(undo.store, undo.store))
+            if instant is not None and undo.at > instant:
                 _take_back(undo, rows, many, stripe)
     shard.gathers -= 1
     if not shard.gathers:
         shard.undo.clear()
+    if parts:
+        rows = {store: row for store, row in rows.items() if store in parts}
+        many = {store: kept for store, kept in many.items() if store in parts}
+        stripe = {kind: kept if _BROUGHT_BY[kind] in parts else {} for kind, kept in stripe.items()}
     return AccountState(
         account=shard.account,
         dunning=rows.get("subs_dunning"),

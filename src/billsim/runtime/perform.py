@@ -30,12 +30,13 @@ from billsim.ports import (
     Send,
     Sleep,
     Start,
+    Transact,
     Write,
 )
-from billsim.runtime.gather import GATHERED, STORE_TRIPS, STRIPE_TRIPS, gathered
+from billsim.runtime.gather import branches, gathered
 from billsim.runtime.task import Ended, Host, Task
 from billsim.stores import stripe_metadata
-from billsim.stores.base import Shard, Stores
+from billsim.stores.base import Shard, Stores, Written
 
 WAITING = object()
 _BARE_YIELD = "None"
@@ -76,6 +77,7 @@ class Runtime:
             Read: self._wait_for_store,
             Write: self._wait_for_store,
             CompareAndSet: self._wait_for_store,
+            Transact: self._wait_for_transaction,
             GatherAll: self._begin_gather,
             Scan: self._wait_for_scan,
             CallStripe: self._begin_call,
@@ -90,6 +92,7 @@ class Runtime:
             Read: self._read,
             Write: self._write,
             CompareAndSet: self._compare_and_set,
+            Transact: self._transact,
             GatherAll: self._gather,
             Scan: self._scan,
             CallStripe: self._call,
@@ -189,20 +192,37 @@ class Runtime:
         written = self._commit(task, effect.store, effect.account, effect.key, effect.fields, effect.version)
         return written if written is not None else self.stores.read(effect.store, effect.account, effect.key)
 
-    def _commit(self, task: Task, store: str, account: str, key: str | None, fields: Mapping[str, Any], read_version: int) -> Any:
-        now = self.kernel.now
-        written = self.stores.write(task.component.writer, store, account, key, fields, now)
+    def _wait_for_transaction(self, task: Task, effect: Transact) -> Any:
+        self.store_trips += 1
+        return self._wait(task, f"{effect.store}/transaction/{effect.account}", STORE)
+
+    def _transact(self, task: Task, effect: Transact) -> Any:
+        written = self.stores.transact(task.component.writer, effect.store, effect.changes, self.kernel.now)
         if written is None:
-            return None
+            self._mark("compare_and_set_lost", task)
+            return False
+        for change, outcome in zip(effect.changes, written, strict=True):
+            if outcome is not None:
+                at = (effect.store, change.account, change.key or "")
+                read_version = change.version if change.version is not None else task.reads.get(at, -1)
+                self._record_write(task, *at, read_version, outcome)
+        return True
+
+    def _commit(self, task: Task, store: str, account: str, key: str | None, fields: Mapping[str, Any], read_version: int) -> Any:
+        written = self.stores.write(task.component.writer, store, account, key, fields, self.kernel.now)
+        return None if written is None else self._record_write(task, store, account, key or "", read_version, written)
+
+    def _record_write(self, task: Task, store: str, account: str, key: str, read_version: int, written: Written) -> Any:
         old, new = written
         if old is not None and 0 <= read_version < old.version:
             self._mark("lost_update_happened", task)
-        task.reads[store, account, key or ""] = new.version
+        task.reads[store, account, key] = new.version
         task.writes += 1
         shard = self.stores.shard(account)
         if store in _AUTHORITIES or (store == "subs_account" and (old is None or old.account_type != new.account_type)):
             shard.authority += 1
-        self.record(shard, WriteRecord("writes", now, task.component.name, task.name, task.cause, store, account, key or "", read_version, old, new))
+        about = (self.kernel.now, task.component.name, task.name, task.cause, store, account, key, read_version)
+        self.record(shard, WriteRecord("writes", *about, old, new))
         return new
 
     def record(self, shard: Shard, record: WriteRecord | ActionRecord) -> None:
@@ -224,11 +244,12 @@ class Runtime:
     # -- gather --------------------------------------------------------------------------------------------------------------------
 
     def _begin_gather(self, task: Task, effect: GatherAll) -> Any:
-        self.store_trips += STORE_TRIPS
-        self.stripe_trips += STRIPE_TRIPS
         base = task.label("gather")
         now, when = self.kernel.now, self.choices.when
-        answers = [when(f"{base}/{store}", table) for store, table in GATHERED]
+        read = branches(effect.parts)
+        answers = [when(f"{base}/{store}", table) for store, table in read]
+        self.stripe_trips += sum(store.startswith("stripe.") for store, _ in read)
+        self.store_trips += sum(not store.startswith("stripe.") for store, _ in read)
         task.instants = [now + delay for delay, _ in answers]
         self.stores.shard(effect.account).gathers += 1
         delay, rank = max(answers)
@@ -237,7 +258,7 @@ class Runtime:
 
     def _gather(self, task: Task, effect: GatherAll) -> Any:
         shard = self.stores.shard(effect.account)
-        state = gathered(shard, task.instants, self._sharers(shard))
+        state = gathered(shard, effect.parts, task.instants, self._sharers(shard))
         self._remember_versions(task, state)
         return state
 

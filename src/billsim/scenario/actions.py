@@ -36,7 +36,12 @@ ACTIONS: dict[str, dict[str, dict[str, Param]]] = {
         "set_flag": {"flag": _choice("marketing_opt_in", "email_verified"), "on": Param("bool")},
     },
     "bank": {"challenge": {"account": Param("account"), "returns_after_s": Param("number")}},
-    "support": {"void": dict(_INVOICE), "mark_uncollectible": dict(_INVOICE), "recompute": {"account": Param("account")}},
+    "support": {
+        "void": dict(_INVOICE),
+        "mark_uncollectible": dict(_INVOICE),
+        "recompute": {"account": Param("account")},
+        "change_account_type": {"account": Param("account"), "account_type": Param("text")},
+    },
     "pipe": {"hold": dict(_EVENT), "release": dict(_EVENT), "duplicate": {**_EVENT, "times": Param("number", required=False, default=2)}},
     "cron": {"run": {"job": _choice("nightly")}},
 }

@@ -6,7 +6,7 @@ cheap and nothing ever scans the population. Reads are read-committed: a reader 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -110,6 +110,15 @@ class Written(NamedTuple):
     new: Any
 
 
+class Change(msgspec.Struct, frozen=True, gc=False):
+    """One row of a transaction: the fields to set, if the row has this version (0: it must not be there; None: whatever it has)."""
+
+    account: str
+    fields: dict[str, Any]
+    key: str | None = None
+    version: int | None = None
+
+
 class Stores:
     """Every account's shard, the schemas, and the index from Stripe customer to accounts."""
 
@@ -149,24 +158,51 @@ class Stores:
 
         Raises OwnershipError, AppendOnlyError, and TypeError for a field that the row does not have.
         """
+        return self._put(store, account, key, self._changed(writer, store, account, key, fields), at)
+
+    def transact(self, writer: str, store: str, changes: Sequence[Change], at: int) -> list[Written | None] | None:
+        """Make all changes to one store, or none: None when a row does not have the version that its change names.
+        There is no transaction across stores.
+
+        Raises as `write` does, and ValueError for two changes to one row; then nothing has changed.
+        """
+        if len({(change.account, change.key) for change in changes}) < len(changes):
+            raise ValueError(f"two changes of one transaction name one row of {store}")
+        if any(change.version is not None and self.version(store, change.account, change.key) != change.version for change in changes):
+            return None
+        new = [self._changed(writer, store, change.account, change.key, change.fields) for change in changes]
+        return [self._put(store, change.account, change.key, row, at) for change, row in zip(changes, new, strict=True)]
+
+    def _changed(self, writer: str, store: str, account: str, key: str | None, fields: Mapping[str, Any]) -> Row | None:
+        """The row as it would be; None when `fields` change nothing."""
         schema = self.schemas[store]
         if writer not in schema.writers:
             raise OwnershipError(store, writer)
         shard = self.shard(account)
-        rows = shard.many.setdefault(store, {}) if schema.many else shard.rows
-        at_key = store if not schema.many else key or ""
-        old = rows.get(at_key)
-        if old is None:
-            new = schema.row(account=account, **({"key": key} if schema.many else {}), **fields, version=1)
-        elif schema.append_only:
-            raise AppendOnlyError(store, at_key)
+        if not schema.many:
+            old = shard.rows.get(store)
+        elif key is None:
+            raise TypeError(f"a row of {store} has a key")
         else:
-            for field, value in fields.items():
-                if getattr(old, field, Row) != value:  # a field that the row lacks differs, so that `replace` refuses it
-                    break
-            else:
-                return None
-            new = msgspec.structs.replace(old, **fields, version=old.version + 1)
+            old = shard.all(store).get(key)
+        if old is None:
+            return schema.row(account=account, **({"key": key} if schema.many else {}), **fields, version=1)
+        if schema.append_only:
+            raise AppendOnlyError(store, key or "")
+        for field, value in fields.items():
+            if getattr(old, field, Row) != value:  # a field that the row lacks differs, so that `replace` refuses it
+                new: Row = msgspec.structs.replace(old, **fields, version=old.version + 1)
+                return new
+        return None
+
+    def _put(self, store: str, account: str, key: str | None, new: Row | None, at: int) -> Written | None:
+        """Commit a row."""
+        if new is None:
+            return None
+        shard = self.shard(account)
+        many = self.schemas[store].many
+        rows, at_key = (shard.many.setdefault(store, {}), key or "") if many else (shard.rows, store)
+        old = rows.get(at_key)
         shard.remember(at, store, at_key, old)
         rows[at_key] = new
         if store == "subs_customer":
