@@ -28,6 +28,8 @@ check: $(VENV)/installed-dev
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python -m pytest benchmarks -q
+	$(BIN)/python -m benchmarks.day recompute
+	$(BIN)/python -m benchmarks.day legacy
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .grimp_cache .hypothesis .benchmarks
