@@ -95,6 +95,7 @@ def run_scenario(
     policy = DunningPolicy(max_attempts=scenario.stripe.max_attempts)
     chosen = load_engine(engine, policy, scenario.stripe)
     trace, kept_tape, records = Trace(), [], []  # type: tuple[Trace, list[tuple[str, int]], list[Any]]
+    choices.taped = out is not None or keep_tape
     trace.sinks = _sinks(out, records if keep_records else None)
 
     def after_slice(phase: str) -> None:

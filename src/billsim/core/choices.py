@@ -10,7 +10,7 @@ An *event* is asked once; a *fact* ("funds on this card on this day") may be ask
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from xxhash import xxh3_64_intdigest
@@ -86,6 +86,10 @@ class NotOnTapeError(RuntimeError):
     """A strict replay met a question that its tape does not hold."""
 
 
+# (name, table) of questions that are put together.
+Branches = Sequence[tuple[str, Table]]
+
+
 class Choices(Protocol):
     """What a world may ask. The answerers differ only in who answers."""
 
@@ -102,6 +106,10 @@ class Choices(Protocol):
         """(answer, rank): as `ask`, with spare bits that rank what falls on one instant."""
         ...
 
+    def spread(self, label: str, branches: Branches) -> list[tuple[int, int]]:
+        """As `when` for each of `<label>/<name>`, in one go: things that set out together."""
+        ...
+
     def fact(self, label: str, table: Table) -> int:
         """The answer to a question about a subject and a time, which may be put any number of times."""
         ...
@@ -115,51 +123,68 @@ class Seeded:
     """Answers from a hash of (seed, label): keyed, not drawn from a stream, so that one question never shifts another.
 
     `overrides` answers some labels otherwise (an order to try, a fault to plant): the same table of deviations that exploration and shrinking use.
-    `asked` receives every first (label, answer): the tape.
+    `asked` receives every first (label, answer): the tape. `taped` False leaves it empty.
     """
 
-    __slots__ = ("seed", "asked", "_overrides", "_events", "_facts")
+    __slots__ = ("seed", "asked", "taped", "_direct", "_overrides", "_events", "_facts")
 
     def __init__(self, seed: int, *, overrides: Mapping[str, int] | None = None) -> None:
         if not 0 <= seed <= MAX_SEED:
             raise ValueError(f"seed {seed} is outside 0..{MAX_SEED}")
         self.seed = seed
         self.asked: list[tuple[str, int]] = []
+        self.taped = True
         self._overrides = dict(overrides or {})
+        self._direct = not self._overrides
         self._events: set[int] = set()
         self._facts: dict[str, int] = {}
-
-    def _once(self, label: str, bits: int) -> None:
-        events = self._events
-        if bits in events:
-            raise AskedTwiceError(label)
-        if len(events) < _AUDITED_EVENTS:
-            events.add(bits)
 
     def ask(self, label: str, table: Table) -> int:
         return self.when(label, table)[0]
 
     def when(self, label: str, table: Table) -> tuple[int, int]:
         bits = xxh3_64_intdigest(label.encode(), self.seed)
-        self._once(label, bits)
-        answer = self._answer(label, bits, table)
-        self.asked.append((label, answer))
+        events = self._events
+        if bits in events:
+            raise AskedTwiceError(label)
+        if len(events) < _AUDITED_EVENTS:
+            events.add(bits)
+        answer = table.answer(bits) if self._direct else self._answer(label, bits, table)
+        if self.taped:
+            self.asked.append((label, answer))
         return answer, bits & _RANK_BITS
+
+    def spread(self, label: str, branches: Branches) -> list[tuple[int, int]]:
+        bits = xxh3_64_intdigest(label.encode(), self.seed)
+        events = self._events
+        if bits in events:
+            raise AskedTwiceError(label)
+        if len(events) < _AUDITED_EVENTS:
+            events.add(bits)
+        seed, direct, taped, answers = self.seed, self._direct, self.taped, []
+        for name, table in branches:
+            each = f"{label}/{name}"
+            bits = xxh3_64_intdigest(each.encode(), seed)
+            answer = table.answer(bits) if direct else self._answer(each, bits, table)
+            if taped:
+                self.asked.append((each, answer))
+            answers.append((answer, bits & _RANK_BITS))
+        return answers
 
     def fact(self, label: str, table: Table) -> int:
         known = self._facts.get(label)
         if known is None:
             known = self._facts[label] = self._answer(label, xxh3_64_intdigest(label.encode(), self.seed), table)
-            self.asked.append((label, known))
+            if self.taped:
+                self.asked.append((label, known))
         return known
 
     def rank(self, label: str) -> int:
         return xxh3_64_intdigest(label.encode(), self.seed) & _RANK_BITS
 
     def _answer(self, label: str, bits: int, table: Table) -> int:
-        if self._overrides and label in self._overrides:
-            return self._overrides[label]
-        return table.answer(bits)
+        known = self._overrides.get(label)
+        return table.answer(bits) if known is None else known
 
 
 class Recorded(Seeded):
@@ -172,6 +197,7 @@ class Recorded(Seeded):
     def __init__(self, seed: int, tape: Mapping[str, int], *, strict: bool) -> None:
         super().__init__(seed)
         self.strict = strict
+        self._direct = False
         self.off_tape = 0
         self._tape = tape
 

@@ -189,10 +189,15 @@ def _instrument(state: AccountState, invoice: Invoice, charges: list[Charge]) ->
 
 def has_no_successful_payment(state: AccountState) -> bool:
     """Something was attempted, and no charge above zero ever succeeded, at Stripe or before it."""
-    charges = [charge for charge in state.stripe.charges.values() if charge.amount > 0]
-    if any(charge.status == "succeeded" for charge in charges) or (state.customer is not None and state.customer.braintree_paid):
+    tried = state.customer is not None and state.customer.braintree_paid
+    if tried:
         return False
-    return bool(charges) or any(invoice.total > 0 and _attempted(invoice) for invoice in state.stripe.invoices.values())
+    for charge in state.stripe.charges.values():
+        if charge.amount > 0:
+            if charge.status == "succeeded":
+                return False
+            tried = True
+    return tried or any(invoice.total > 0 and _attempted(invoice) for invoice in state.stripe.invoices.values())
 
 
 def _customer_metadata(state: AccountState, policy: DunningPolicy, bad_since_ms: int | None, unpaid: bool) -> dict[str, str]:

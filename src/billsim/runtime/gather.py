@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from billsim.core.choices import Quantiles
 from billsim.core.latency import STORE, STRIPE_READ
@@ -38,16 +38,25 @@ _BROUGHT_BY = {
     "stripe.payment_intent": "stripe.invoice",
     "stripe.charge": "stripe.invoice",
 }
-_KINDS = tuple(kind for kind in _BROUGHT_BY if kind != "stripe.customer")
+
+
+class Branches(NamedTuple):
+    """What a gather reads: (store, how long that takes), and how many of these are round trips to stores and to Stripe."""
+
+    reads: tuple[tuple[str, Quantiles], ...]
+    store_trips: int
+    stripe_trips: int
 
 
 @cache
-def branches(parts: tuple[str, ...]) -> tuple[tuple[str, Quantiles], ...]:
+def branches(parts: tuple[str, ...]) -> Branches:
     """What a gather of these parts reads; () is all. Raises ValueError for a part that there is not."""
     unknown = [part for part in parts if part not in _NAMES]
     if unknown:
         raise ValueError(f"{unknown[0]!r} is no part of a gather; there are {', '.join(_NAMES)}")
-    return tuple(branch for branch in GATHERED if not parts or branch[0] in parts)
+    reads = tuple(branch for branch in GATHERED if not parts or branch[0] in parts)
+    stripe_trips = sum(store.startswith("stripe.") for store, _ in reads)
+    return Branches(reads, len(reads) - stripe_trips, stripe_trips)
 
 
 def gathered(shard: Shard, parts: tuple[str, ...], instants: Sequence[int], sharers: Sequence[str]) -> AccountState:
@@ -55,14 +64,9 @@ def gathered(shard: Shard, parts: tuple[str, ...], instants: Sequence[int], shar
 
     `instants` are when each branch was read, and `sharers` all accounts of the customer.
     """
-    rows, many = dict(shard.rows), {store: dict(kept) for store, kept in shard.many.items()}
-    stripe = _objects(shard)
+    rows, many, stripe = shard.rows, shard.many, _objects(shard)
     if shard.undo:
-        read_at = dict(zip((store for store, _ in branches(parts)), instants, strict=True))
-        for undo in reversed(shard.undo):
-            instant = read_at.get(_BROUGHT_BY.get(undo.store, undo.store))
-            if instant is not None and undo.at > instant:
-                _take_back(undo, rows, many, stripe)
+        rows, many, stripe = _as_of(shard.undo, dict(zip((store for store, _ in branches(parts).reads), instants, strict=True)), rows, many, stripe)
     shard.gathers -= 1
     if not shard.gathers:
         shard.undo.clear()
@@ -70,44 +74,50 @@ def gathered(shard: Shard, parts: tuple[str, ...], instants: Sequence[int], shar
         rows = {store: row for store, row in rows.items() if store in parts}
         many = {store: kept for store, kept in many.items() if store in parts}
         stripe = {kind: kept if _BROUGHT_BY[kind] in parts else {} for kind, kept in stripe.items()}
+    customer, *objects = stripe.values()
     return AccountState(
-        account=shard.account,
-        dunning=rows.get("subs_dunning"),
-        profile=rows.get("subs_account"),
-        customer=rows.get("subs_customer"),
-        ledger=many.get("billing_prod", {}),
-        entitlements=many.get("cf_prod", {}),
-        ope=many.get("ope", {}),
-        zones=many.get("www", {}),
-        stripe=StripeState(next(iter(stripe["stripe.customer"].values()), None), *(stripe[kind] for kind in _KINDS)),
-        shared_with=tuple(account for account in sharers if account != shard.account) if len(sharers) > 1 else (),
+        shard.account,
+        rows.get("subs_dunning"),
+        rows.get("subs_account"),
+        rows.get("subs_customer"),
+        many.get("billing_prod", {}),
+        many.get("cf_prod", {}),
+        many.get("ope", {}),
+        many.get("www", {}),
+        StripeState(next(iter(customer.values()), None), *objects),
+        tuple(account for account in sharers if account != shard.account) if len(sharers) > 1 else (),
     )
 
 
-def _objects(shard: Shard) -> dict[str, dict[str, Any]]:
+Rows = dict[str, Any]
+Kept = dict[str, dict[str, Any]]
+
+
+def _objects(shard: Shard) -> Kept:
     """The customer's objects at Stripe as they stand, by kind."""
     book = shard.stripe
     if book is None:
         return {kind: {} for kind in _BROUGHT_BY}
     return {
         "stripe.customer": {} if book.customer is None else {book.id: book.customer},
-        "stripe.payment_method": dict(book.payment_methods),
-        "stripe.subscription": dict(book.subscriptions),
-        "stripe.invoice": dict(book.invoices),
-        "stripe.payment_intent": dict(book.payment_intents),
-        "stripe.charge": dict(book.charges),
+        "stripe.payment_method": book.payment_methods,
+        "stripe.subscription": book.subscriptions,
+        "stripe.invoice": book.invoices,
+        "stripe.payment_intent": book.payment_intents,
+        "stripe.charge": book.charges,
     }
 
 
-def _take_back(undo: Undo, rows: dict[str, Any], many: dict[str, dict[str, Any]], stripe: dict[str, dict[str, Any]]) -> None:
-    """Put a row back to what it was before a write."""
-    if undo.store in stripe:
-        kept = stripe[undo.store]
-    elif undo.key == undo.store:
-        kept = rows
-    else:
-        kept = many.setdefault(undo.store, {})
-    if undo.old is None:
-        kept.pop(undo.key, None)
-    else:
-        kept[undo.key] = undo.old
+def _as_of(undone: Sequence[Undo], read_at: dict[str, int], rows: Rows, many: Kept, stripe: Kept) -> tuple[Rows, Kept, Kept]:
+    """Copies of the rows and objects, with every write taken back that came after the instant at which its branch was read."""
+    rows, many, stripe = dict(rows), {store: dict(kept) for store, kept in many.items()}, {kind: dict(kept) for kind, kept in stripe.items()}
+    for undo in reversed(undone):
+        instant = read_at.get(_BROUGHT_BY.get(undo.store, undo.store))
+        if instant is None or undo.at <= instant:
+            continue
+        kept = stripe[undo.store] if undo.store in stripe else rows if undo.key == undo.store else many.setdefault(undo.store, {})
+        if undo.old is None:
+            kept.pop(undo.key, None)
+        else:
+            kept[undo.key] = undo.old
+    return rows, many, stripe

@@ -245,11 +245,11 @@ class Runtime:
 
     def _begin_gather(self, task: Task, effect: GatherAll) -> Any:
         base = task.label("gather")
-        now, when = self.kernel.now, self.choices.when
         read = branches(effect.parts)
-        answers = [when(f"{base}/{store}", table) for store, table in read]
-        self.stripe_trips += sum(store.startswith("stripe.") for store, _ in read)
-        self.store_trips += sum(not store.startswith("stripe.") for store, _ in read)
+        answers = self.choices.spread(base, read.reads)
+        self.stripe_trips += read.stripe_trips
+        self.store_trips += read.store_trips
+        now = self.kernel.now
         task.instants = [now + delay for delay, _ in answers]
         self.stores.shard(effect.account).gathers += 1
         delay, rank = max(answers)

@@ -201,10 +201,15 @@ class Stores:
             return None
         shard = self.shard(account)
         many = self.schemas[store].many
-        rows, at_key = (shard.many.setdefault(store, {}), key or "") if many else (shard.rows, store)
+        rows, at_key = (shard.many.get(store) or {}, key or "") if many else (shard.rows, store)
         old = rows.get(at_key)
         shard.remember(at, store, at_key, old)
-        rows[at_key] = new
+        # A new dict for each write: whoever gathered the account keeps the one that it saw.
+        changed = {**rows, at_key: new}
+        if many:
+            shard.many = {**shard.many, store: changed}
+        else:
+            shard.rows = changed
         if store == "subs_customer":
             self._reindex(old, new)
         return Written(old, new)

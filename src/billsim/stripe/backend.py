@@ -93,8 +93,9 @@ class Backend:
         shelf = _SHELVES[thing.object]
         old = getattr(home, shelf).get(thing.id)
         if home is not book:
-            del getattr(home, shelf)[thing.id]
-        getattr(book, shelf)[thing.id] = thing
+            setattr(home, shelf, {id: kept for id, kept in getattr(home, shelf).items() if id != thing.id})
+        # A new dict each time: whoever gathered the customer keeps the one that it saw.
+        setattr(book, shelf, {**getattr(book, shelf), thing.id: thing})
         return old
 
     def _book_of(self, thing: Any) -> Book:
