@@ -8,7 +8,7 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
-from benchmarks.floor import against_floor
+from billsim.floor import against_floor
 from billsim.run import RunResult, run_scenario
 from billsim.scenario.toml_file import load
 

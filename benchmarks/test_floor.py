@@ -6,32 +6,11 @@ import sys
 from itertools import count
 from typing import Any
 
-import pytest
-
-from benchmarks import floor as module
-from benchmarks.floor import CHAINS, against_floor, floor
 from billsim.core import latency
 from billsim.core.choices import Seeded
 from billsim.core.guard import guarded
 from billsim.core.trace import MessageRecord, Trace
-
-
-@pytest.mark.parametrize("stripe_events", [1, CHAINS, 1_000])
-def test_the_floor_is_seven_timeouts_an_event(stripe_events: int) -> None:
-    assert floor(stripe_events) == 7 * stripe_events
-
-
-def test_nothing_fires_for_no_events() -> None:
-    assert floor(0) == 0
-
-
-def test_a_run_against_the_mean_of_the_floors_around_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter([0.0, 2.0, 10.0, 40.0, 50.0, 54.0])  # a floor of 2 s for 20,000 events, a run of 30 s, a floor of 4 s
-    monkeypatch.setattr(module, "perf_counter", lambda: next(clock))
-    monkeypatch.setattr(module, "floor", lambda stripe_events: 0)
-    figure = against_floor(lambda: 40_000)
-    assert figure == (6.0, 30.0)
-    assert figure.ratio == 5.0
+from billsim.floor import floor
 
 
 def test_floor(benchmark: Any) -> None:

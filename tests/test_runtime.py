@@ -282,6 +282,20 @@ def test_what_is_no_effect_is_thrown_back() -> None:
     assert [type(failure) for failure in platform.failures] == [TypeError]
 
 
+def test_a_part_of_a_gather_that_there_is_not_is_told_to_the_component() -> None:
+    platform = Platform()
+    caught: list[str] = []
+
+    def gatherer(message: Message) -> Generator[Any, Any, None]:
+        try:
+            yield GatherAll("ada", ("subs_acount",))
+        except ValueError as error:
+            caught.append(str(error))
+
+    platform.start(gatherer)
+    assert caught and caught[0].startswith("'subs_acount' is no part of a gather") and not platform.failures
+
+
 def test_a_component_that_does_not_exist_is_a_failure_and_not_a_crash() -> None:
     platform = Platform()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
-from billsim import __version__
+from billsim import __version__, looking
+from billsim.bars import Bars
 from billsim.core.choices import MAX_SEED
 from billsim.scenario.errors import InputError, nearest
 
 if TYPE_CHECKING:
-    from billsim.run import OrdersResult, Progress, RunResult
+    from billsim.run import OrdersResult, RunResult
     from billsim.scenario.plan import Scenario
 
 EXIT_OF_VERDICT = {"holds": 0, "falls": 1, "unknown": 3}
@@ -42,10 +43,15 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions
 
 ScenarioName = Annotated[str, typer.Argument(metavar="SCENARIO", help="Name of a scenario (see `billsim scenarios`), or a TOML file.")]
 Seed = Annotated[int, typer.Option("--seed", metavar="N", help="What all chance is derived from.")]
-EngineName = Annotated[str, typer.Option("--engine", metavar="NAME", help="An engine (see `billsim engines`), or package.module:factory.")]
+EngineName = Annotated[str, typer.Option("--engine", metavar="NAME", help="An engine (`billsim engines`), package.module:factory, or cmd:program.")]
+PolicyFile = Annotated[Path | None, typer.Option("--policy", metavar="FILE", help="What your platform has otherwise (TOML).")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, nothing else.")]
 EngineNames = Annotated[str, typer.Option("--engines", metavar="NAME,NAME", help="Engines; the exit code is the last one's verdict.")]
-EventFiles = Annotated[list[Path], typer.Argument(metavar="FILES...", help="Stripe events: one, a list, JSON lines, or a page of the list API.")]
+EventFiles = Annotated[
+    list[Path] | None,
+    typer.Argument(metavar="FILES...", help="Stripe events (JSON, JSON lines, API pages), and store rows (CSV, JSON lines, Parquet) named by store."),
+]
+StoreFiles = Annotated[list[str] | None, typer.Option("--store", metavar="STORE=FILE", help="Rows of a store, whatever the file is called.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Only the verdict; no progress.")]
 
 
@@ -94,6 +100,7 @@ def run(
     json: Json = False,
     every_order: Annotated[bool, typer.Option("--every-order", help="Try every order of the rows that race.")] = False,
     quiet: Quiet = False,
+    policy: PolicyFile = None,
 ) -> int:
     """Run a scenario once: verdict, drift, and which write opened and closed it."""
     _check(seed, engine)
@@ -101,9 +108,9 @@ def run(
     if every_order:
         if out is not None:
             raise InputError("keeps one run, and --every-order makes many: leave one of them out", key="--out")
-        return _run_every_order(story, scenario, seed, engine, json, quiet)
-    with _interruptible(json, _kept(out), _run_command(scenario, seed, engine, out)):
-        result = _run_once(story, seed, engine, out, _wants_progress(json, quiet))
+        return _run_every_order(story, scenario, seed, engine, json, quiet, policy)
+    with _interruptible(json, _kept(out), _run_command(scenario, seed, engine, out, policy)):
+        result = _run_once(story, seed, engine, out, _wants_progress(json, quiet), policy)
     if json:
         _print_json(result.data)
     else:
@@ -124,6 +131,7 @@ def compare(
     seed: Seed = 0,
     json: Json = False,
     quiet: Quiet = False,
+    policy: PolicyFile = None,
 ) -> int:
     """Run the same world under each engine, side by side."""
     names = _engine_names(engines)
@@ -131,9 +139,9 @@ def compare(
     story = _load(scenario)
     from billsim import compare as comparing
 
-    again = _command("compare", scenario, engines=engines, seed=seed)
-    with _interruptible(json, "nothing is kept", again), _Bars(_wants_progress(json, quiet)) as bars:
-        comparison = comparing.compare(story, names, seed=seed, progress=bars.add)
+    again = _command("compare", scenario, engines=engines, seed=seed, **_policy_option(policy))
+    with _interruptible(json, "nothing is kept", again), Bars(_wants_progress(json, quiet)) as bars:
+        comparison = comparing.compare(story, names, seed=seed, progress=bars.add, **_platform(policy))
     if json:
         _print_json(comparison.data)
     else:
@@ -150,15 +158,21 @@ def replay(
     strict: Annotated[bool, typer.Option("--strict", help="Take no answer but the tape's, and fall if the trace is another.")] = False,
     json: Json = False,
     quiet: Quiet = False,
+    policy: PolicyFile = None,
+    until: Annotated[str, typer.Option("--until", metavar="TIME", help="Run no further than this; with --show.")] = "",
+    show: Annotated[str, typer.Option("--show", metavar="ACCOUNT", help="Its rows in all stores at --until, beside truth.")] = "",
 ) -> int:
     """Run a recorded run again, from its tape."""
     if engine is not None:
         _check(0, engine)
+    if until or show:
+        with _interruptible(json, f"{path} is as it was", f"billsim replay {path} --until {until} --show {show}"):
+            return looking.show_moment(path, until, show, json, engine=engine, strict=strict, **_platform(policy))
     from billsim.replay.replay import replay as play
 
     repeat = f"billsim replay {path}"
-    with _interruptible(json, f"{path} is as it was", repeat), _Bars(_wants_progress(json, quiet)) as bars:
-        replayed = play(path, engine=engine, strict=strict, progress=bars.add("replay"))
+    with _interruptible(json, f"{path} is as it was", repeat), Bars(_wants_progress(json, quiet)) as bars:
+        replayed = play(path, engine=engine, strict=strict, progress=bars.add("replay"), **_platform(policy))
     if json:
         _print_json(replayed.data)
     else:
@@ -166,6 +180,9 @@ def replay(
 
         summary.show_replay(summary.console(), replayed, engine)
     return 1 if strict and not replayed.same_digest else EXIT_OF_VERDICT[replayed.result.verdict]
+
+
+app.command(epilog=looking.EXAMPLE)(looking.explain)
 
 
 @app.command(epilog="Example: billsim doctor dunning/late_failed_after_paid --seeds 3")
@@ -196,30 +213,78 @@ def doctor(
     return 0 if ok else 1
 
 
-@app.command("import", epilog="Example: billsim import events.jsonl --out incident --order created")
-def import_(
-    files: EventFiles,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder for the scenario.")],
-    order: Annotated[str, typer.Option("--order", metavar="file|created", help="Deliver in the order of the files, or by `created`.")] = "file",
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="What pseudonyms are derived from.")] = 0,
+@app.command(epilog="Example: billsim bench --scale-to 0 --json > before.json; billsim bench --scale-to 0 --baseline before.json --fail-over 15")
+def bench(
+    scenario: Annotated[str, typer.Argument(metavar="[SCENARIO]", help="The day that is measured.")] = "load/day_50k",
+    seed: Seed = 0,
+    engine: EngineName = "recompute",
+    scale_to: Annotated[int, typer.Option("--scale-to", metavar="N", help="Run on to so many Stripe events; 0: do not.")] = 1_000_000,
+    worlds: Annotated[int, typer.Option("--worlds", metavar="N", help="How many small worlds; 0: none.")] = 300,
+    baseline: Annotated[Path | None, typer.Option("--baseline", metavar="FILE", help="An earlier result (--json) to compare with.")] = None,
+    fail_over: Annotated[int, typer.Option("--fail-over", metavar="PERCENT", help="Exit 1 if a figure is worse by more than this.")] = 10,
     json: Json = False,
 ) -> int:
-    """Make a scenario of real Stripe events, pseudonymised."""
+    """Measure throughput, memory and the latency of recompute, against an empty run on the same machine; Markdown, or JSON."""
+    _check(seed, engine)
+    from billsim import bench as measuring
+    from billsim.scenario.toml_file import find
+
+    before = measuring.read_baseline(baseline) if baseline else None
+    measuring.check(scale_to, worlds, fail_over)
+    again = _command("bench", scenario, seed=seed, engine=engine, **{"scale-to": scale_to, "worlds": worlds})
+    with _interruptible(json, "nothing is kept", again):
+        data = measuring.bench(find(scenario), engine=engine, seed=seed, scale_to=scale_to, worlds=worlds)
+    against = measuring.compared(before, data) if before else []
+    worse = measuring.failing(against, fail_over)
+    if json:
+        compared = {"compared": [each._asdict() for each in against], "fail_over": fail_over, "failing": [each.metric for each in worse]}
+        _print_json(data | compared if before else data)
+    else:
+        typer.echo(measuring.markdown(data, against), nl=False)
+        for each in worse:
+            typer.echo(f"worse by more than {fail_over} %: {each.metric}, {each.baseline} -> {each.now}")
+    return 1 if worse else EXIT_OF_VERDICT[data["verdict"]]
+
+
+@app.command("import", epilog="Example: billsim import events.jsonl --out incident --order created")
+def import_(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder for the scenario.")],
+    files: EventFiles = None,
+    order: Annotated[str, typer.Option("--order", metavar="file|created", help="Deliver in the order of the files, or by `created`.")] = "file",
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="What pseudonyms are derived from.")] = 0,
+    store: StoreFiles = None,
+    columns: Annotated[Path | None, typer.Option("--columns", metavar="FILE", help="What your tables call their columns, as TOML.")] = None,
+    at: Annotated[str, typer.Option("--at", metavar="TIME", help="The moment the rows are of (default: the newest time in them).")] = "",
+    keep_names: Annotated[bool, typer.Option("--keep-names", help="Keep names, addresses and ids as they are.")] = False,
+    json: Json = False,
+) -> int:
+    """Make a scenario of real Stripe events and of what the stores held, pseudonymised."""
     _check(seed)
     if order not in ORDERS:
         raise InputError(f"must be one of {', '.join(ORDERS)}, not '{order}'", key="--order", hint=nearest(order, ORDERS))
     from billsim.replay.importer import import_events
+    from billsim.replay.row_files import named_stores
 
     with _interruptible(json, f"{out} holds no scenario", f"billsim import ... --out {out}"):
-        report = import_events(files, out, order="created" if order == "created" else "file", seed=seed)
+        report = import_events(
+            files or [],
+            out,
+            order="created" if order == "created" else "file",
+            seed=seed,
+            stores=named_stores(store or []),
+            columns=columns,
+            at=at,
+            keep_names=keep_names,
+        )
     if json:
         notes = msgspec.to_builtins(report.notes)
-        _print_json({"scenario": str(report.scenario), "accounts": report.accounts, "events": report.events, "notes": notes})
+        counts = {"accounts": report.accounts, "events": report.events, "rows": report.rows}
+        _print_json({"scenario": str(report.scenario), **counts, "notes": notes})
         return 0
     from billsim import summary
 
     notes = [(note.file, note.line, note.message) for note in report.notes]
-    summary.show_import(summary.console(), report.scenario, report.accounts, report.events, notes)
+    summary.show_import(summary.console(), report.scenario, report.accounts, report.events, notes, report.rows)
     return 0
 
 
@@ -238,14 +303,27 @@ def scenarios(json: Json = False) -> int:
 
 @app.command(epilog="Example: billsim engines")
 def engines(json: Json = False) -> int:
-    """List the engines that ship."""
-    from billsim.engines import names
+    """List the engines that ship, and those that installed packages bring."""
+    from billsim.engines import installed, names
 
-    found = {name: ENGINES.get(name, "") for name in names()}
+    found = {name: ENGINES.get(name, "") for name in names()} | {name: f"installed: {entry.value}" for name, entry in installed().items()}
     if json:
         _print_json({"engines": [{"name": name, "what": what} for name, what in found.items()]})
     else:
         _print_names(found)
+    return 0
+
+
+@app.command(epilog="Example: billsim faults")
+def faults(json: Json = False) -> int:
+    """List the faults that a scenario can set under [faults], and how each heals."""
+    from billsim.faults.catalogue import described
+
+    found = described()
+    if json:
+        _print_json({"faults": found})
+    else:
+        _print_names({fault["name"]: f"{fault['what']} (of each {fault['of_each']}; heals: {fault['heals']})" for fault in found})
     return 0
 
 
@@ -254,11 +332,11 @@ def _check(seed: int, *engines: str) -> None:
     if not 0 <= seed <= MAX_SEED:
         raise InputError(f"must be between 0 and {MAX_SEED}, not {seed}", key="--seed")
     if engines:
-        from billsim.engines import UnknownEngineError, load_engine
+        from billsim.engines import UnknownEngineError, check_engine
 
         for engine in engines:
             try:
-                load_engine(engine)
+                check_engine(engine)
             except UnknownEngineError as error:
                 raise InputError(error.message, key="--engine", hint=error.hint) from None
 
@@ -287,25 +365,38 @@ def _rule(name: str) -> str:
         return f"broken: {error}"
 
 
-def _run_once(story: Scenario, seed: int, engine: str, out: Path | None, bar: bool) -> RunResult:
-    with _Bars(bar) as bars:
+def _platform(policy: Path | None) -> dict[str, Any]:
+    """What a run is told of a policy file: nothing where there is none."""
+    if policy is None:
+        return {}
+    from billsim.scenario.policy_file import load_policy
+
+    return {"platform": load_policy(policy)}
+
+
+def _policy_option(policy: Path | None) -> dict[str, Any]:
+    return {} if policy is None else {"policy": policy}
+
+
+def _run_once(story: Scenario, seed: int, engine: str, out: Path | None, bar: bool, policy: Path | None) -> RunResult:
+    with Bars(bar) as bars:
         progress = bars.add(story.id)
         if out is None:
             from billsim.run import run_scenario
 
-            return run_scenario(story, seed=seed, engine=engine, progress=progress)
+            return run_scenario(story, seed=seed, engine=engine, progress=progress, **_platform(policy))
         from billsim.replay.tape import record
 
-        return record(story, out, seed=seed, engine=engine, progress=progress)
+        return record(story, out, seed=seed, engine=engine, progress=progress, **_platform(policy))
 
 
-def _run_every_order(story: Scenario, name: str, seed: int, engine: str, json: bool, quiet: bool) -> int:
+def _run_every_order(story: Scenario, name: str, seed: int, engine: str, json: bool, quiet: bool, policy: Path | None) -> int:
     from billsim.run import run_orders
     from billsim.scenario.orders import TooManyOrdersError
 
     try:
-        with _interruptible(json, "nothing is kept", f"{_command('run', name, seed=seed, engine=engine)} --every-order"):
-            orders = run_orders(story, seed=seed, engine=engine)
+        with _interruptible(json, "nothing is kept", f"{_command('run', name, seed=seed, engine=engine, **_policy_option(policy))} --every-order"):
+            orders = run_orders(story, seed=seed, engine=engine, **_platform(policy))
     except TooManyOrdersError as error:
         if json:
             unknown = {"scenario": story.id, "seed": seed, "engine": engine, "verdict": "unknown", "complete": False}
@@ -342,49 +433,15 @@ def _doctor_data(ok: bool, checks: Sequence[Any], scenario: str, engine: str, ou
     return {"ok": ok, "checks": [check._asdict() for check in checks], "determinism": {"scenario": scenario, "engine": engine, "seeds": seeds}}
 
 
-class _Bars:
-    """Progress bars on standard error, one a run; none unless it is wanted."""
-
-    def __init__(self, wanted: bool) -> None:
-        self._progress: Any = None
-        if wanted:
-            from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
-
-            from billsim import summary
-
-            columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TextColumn("{task.fields[done]}"))
-            self._progress = Progress(*columns, console=summary.console(stderr=True), transient=True)
-
-    def __enter__(self) -> _Bars:
-        if self._progress:
-            self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._progress:
-            self._progress.stop()
-
-    def add(self, name: str) -> Callable[[Progress], None] | None:
-        """A bar for one run, moved by what the run reports; None where there are no bars."""
-        if not self._progress:
-            return None
-        from billsim.core.guard import outside
-
-        bar = self._progress.add_task(name, total=1000, done="")
-
-        def moved(to: Progress) -> None:
-            part = 1000 * (to.now_ms - to.start_ms) // max(1, to.end_ms - to.start_ms)
-            with outside():
-                self._progress.update(bar, completed=part, done=f"{to.phase}, {to.stripe_events} Stripe events")
-
-        return moved
-
-
 @contextmanager
 def _interruptible(as_json: bool, kept: str, again: str) -> Iterator[None]:
-    """Ctrl-C ends with one line: what is kept, and how to go on."""
+    """Ctrl-C ends with one line: what is kept, and how to go on. A program that cannot be started is a bad `--engine`."""
+    from billsim.engines import UnknownEngineError
+
     try:
         yield
+    except UnknownEngineError as error:
+        raise InputError(error.message, key="--engine", hint=error.hint) from None
     except KeyboardInterrupt:
         raise typer.Exit(_complain(InputError(f"interrupted; {kept}; again: {again}"), EXIT_INTERRUPTED, as_json)) from None
 
@@ -395,8 +452,8 @@ def _kept(out: Path | None) -> str:
     return f"what was written until then is in {out}, and its run.json says that it is incomplete"
 
 
-def _run_command(scenario: str, seed: int, engine: str, out: Path | None) -> str:
-    options: dict[str, Any] = {"seed": seed, "engine": engine}
+def _run_command(scenario: str, seed: int, engine: str, out: Path | None, policy: Path | None) -> str:
+    options: dict[str, Any] = {"seed": seed, "engine": engine, **_policy_option(policy)}
     return _command("run", scenario, **options, **({"out": out.with_name(f"{out.name}-2")} if out else {}))
 
 

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from billsim.core.platform import Platform
 from billsim.core.trace import WriteRecord
-from billsim.run import Progress, RunResult, run_scenario
+from billsim.run import SHIPPED, Progress, RunResult, run_scenario
 from billsim.scenario.plan import Scenario
 
 SHOWN = 10
@@ -77,13 +78,19 @@ class Comparison(NamedTuple):
 
 
 def compare(
-    scenario: Scenario, engines: Sequence[str], *, seed: int = 0, progress: Callable[[str], Callable[[Progress], None] | None] | None = None
+    scenario: Scenario,
+    engines: Sequence[str],
+    *,
+    seed: int = 0,
+    progress: Callable[[str], Callable[[Progress], None] | None] | None = None,
+    platform: Platform = SHIPPED,
 ) -> Comparison:
-    """Run the scenario under each engine with one seed. `progress` makes the callback of one engine's run."""
+    """Run the scenario under each engine with one seed, on one platform. `progress` makes the callback of one engine's run."""
     witnesses = {name: Witness() for name in engines}
     results = {}
     for name, witness in witnesses.items():
-        results[name] = run_scenario(scenario, seed=seed, engine=name, out=witness, progress=progress(name) if progress else None)
+        shown = progress(name) if progress else None
+        results[name] = run_scenario(scenario, seed=seed, engine=name, out=witness, progress=shown, platform=platform)
     return Comparison(scenario, seed, results, pair(witnesses))
 
 

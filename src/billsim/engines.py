@@ -1,20 +1,33 @@
-"""Engines by name: those that ship, and a user's own as `package.module:factory`."""
+"""Engines by name: those that ship, those that installed packages bring (entry points of the group `billsim.engines`), and a user's own, as
+`package.module:factory` or as a program, `cmd:program arguments`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
+from billsim.core.platform import Platform
 from billsim.core.policy import DunningPolicy
 from billsim.engine import degenerate
 from billsim.engine.lift import lift
 from billsim.engine.recompute import Recompute
+from billsim.external.program import Program
+from billsim.external.words import speaking
 from billsim.facade import pay_bad_debt
 from billsim.legacy.engine import LegacyEngine
-from billsim.ports import Component, Decides, Engine, Handles
+from billsim.ports import Component, Decides, Engine, Handles, Message
 from billsim.stripe.settings import StripeSettings
+
+PROGRAM = "cmd:"
+GROUP = "billsim.engines"
 
 
 class UnknownEngineError(Exception):
@@ -29,19 +42,47 @@ class UnknownEngineError(Exception):
         return f"{self.message} (did you mean {self.hint!r}?)" if self.hint else self.message
 
 
-def load_engine(spec: str, policy: DunningPolicy | None = None, settings: StripeSettings | None = None) -> Engine:
+def load_engine(
+    spec: str, policy: DunningPolicy | None = None, settings: StripeSettings | None = None, platform: Platform | None = None
+) -> Engine:
     """The engine that `spec` names, under a policy and for a Stripe account's settings (defaults: as they ship).
 
     `package.module:factory` is imported, and called if it can be: the outcome may be an engine, or have `handle` or `decide` (see `billsim.ports`).
+    `cmd:` starts a program, which lives until `end_engine`. What is brought in one of the two forms speaks the words of `platform`.
     Raises UnknownEngineError.
     """
-    policy, settings = policy or DunningPolicy(), settings or StripeSettings()
+    policy, settings, platform = policy or DunningPolicy(), settings or StripeSettings(), platform or Platform()
     if spec in _SHIPPED:
         return _SHIPPED[spec](policy, settings)
+    if spec.startswith(PROGRAM):
+        return _started(spec, policy, platform)
+    if spec in (brought := installed()):
+        return _as_engine(_loaded(brought[spec]), policy, spec, platform)
     if ":" in spec:
-        return _as_engine(_imported(spec), policy, spec)
-    nearest = get_close_matches(spec, _SHIPPED, n=1, cutoff=0.5)
-    raise UnknownEngineError(f"unknown engine {spec!r}; there are {', '.join(_SHIPPED)}, or package.module:factory", *nearest)
+        return _as_engine(_imported(spec), policy, spec, platform)
+    known = (*_SHIPPED, *brought)
+    nearest = get_close_matches(spec, known, n=1, cutoff=0.5)
+    raise UnknownEngineError(f"unknown engine {spec!r}; there are {', '.join(known)}, package.module:factory, or cmd:program", *nearest)
+
+
+def end_engine(engine: Engine) -> None:
+    """End the program that an engine is, if it is one."""
+    if isinstance(engine, _Started):
+        engine.close()
+
+
+def check_engine(spec: str) -> None:
+    """Whether there is such an engine, without starting a program. Raises UnknownEngineError."""
+    if spec.startswith(PROGRAM):
+        _command(spec)
+    else:
+        load_engine(spec)
+
+
+def installed() -> dict[str, EntryPoint]:
+    """The engines that installed packages bring, by name; one that ships goes first."""
+    found = entry_points(group=GROUP)
+    return {entry.name: entry for entry in sorted(found, key=lambda entry: entry.name) if entry.name not in _SHIPPED}
 
 
 def names() -> tuple[str, ...]:
@@ -78,6 +119,9 @@ _SHIPPED: dict[str, Callable[[DunningPolicy, StripeSettings], Engine]] = {
 
 def _imported(spec: str) -> Any:
     module_name, _, attribute = spec.partition(":")
+    here = os.getcwd()
+    if "" not in sys.path and here not in sys.path:  # an installed command does not look for modules where it is called
+        sys.path.insert(0, here)
     try:
         module = import_module(module_name)
     except (ImportError, ValueError, SyntaxError) as failure:
@@ -85,7 +129,18 @@ def _imported(spec: str) -> Any:
     if not hasattr(module, attribute):
         nearest = get_close_matches(attribute, dir(module), n=1, cutoff=0.5)
         raise UnknownEngineError(f"engine {spec!r}: {module_name!r} has no {attribute!r}", *nearest)
-    found = getattr(module, attribute)
+    return _made(getattr(module, attribute), spec, attribute)
+
+
+def _loaded(entry: EntryPoint) -> Any:
+    try:
+        found = entry.load()
+    except Exception as failure:
+        raise UnknownEngineError(f"engine {entry.name!r}: {entry.value} cannot be loaded: {type(failure).__name__}: {failure}") from failure
+    return _made(found, entry.name, entry.value)
+
+
+def _made(found: Any, spec: str, attribute: str) -> Any:
     if not callable(found):
         return found
     try:
@@ -94,11 +149,57 @@ def _imported(spec: str) -> Any:
         raise UnknownEngineError(f"engine {spec!r}: calling {attribute!r} raised {type(failure).__name__}: {failure}") from failure
 
 
-def _as_engine(thing: Any, policy: DunningPolicy, spec: str) -> Engine:
+def _as_engine(thing: Any, policy: DunningPolicy, spec: str, platform: Platform) -> Engine:
     if hasattr(thing, "wakes") and hasattr(thing, "components"):
         engine: Engine = thing
         return engine
     try:
-        return lift(thing, policy, name=spec, doors=_doors())
+        return lift(speaking(thing, platform.names.statuses), policy, name=spec, doors=_doors())
     except TypeError as failure:
         raise UnknownEngineError(f"engine {spec!r}: {failure}") from failure
+
+
+# -- programs ------------------------------------------------------------------------------------------------------------------------
+
+
+class _Started:
+    """The engine that a program is: lifted from its form, woken by what it asked to hear of, and ended by `close`."""
+
+    def __init__(self, engine: Engine, program: Program) -> None:
+        self.name = engine.name
+        self.components: Mapping[str, Component] = engine.components
+        self._engine = engine
+        self._program = program
+
+    def wakes(self, message: Message) -> Sequence[str]:
+        """As the form has it: a brain is woken like recompute's, a program that handles by the kinds of its greeting."""
+        if self._program.form == "handle" and not self._program.wakes(message.kind):
+            return ()
+        return self._engine.wakes(message)
+
+    def close(self) -> None:
+        """End the program."""
+        self._program.close()
+
+
+def _command(spec: str) -> list[str]:
+    """The program and its arguments, split as a shell would. Raises UnknownEngineError."""
+    try:
+        command = shlex.split(spec.removeprefix(PROGRAM))
+    except ValueError as failure:
+        raise UnknownEngineError(f"engine {spec!r}: {failure}") from failure
+    if not command:
+        raise UnknownEngineError(f"engine {spec!r}: names no program, as in cmd:./recompute")
+    if shutil.which(command[0]) is None:
+        raise UnknownEngineError(f"engine {spec!r}: there is no program {command[0]!r} that can be run")
+    return command
+
+
+def _started(spec: str, policy: DunningPolicy, platform: Platform) -> Engine:
+    command = _command(spec)
+    try:
+        program = Program(command, policy, platform)
+    except OSError as failure:
+        raise UnknownEngineError(f"engine {spec!r}: cannot be started: {failure.strerror or failure}") from failure
+    brought = speaking(program.engine(), platform.names.statuses)
+    return _Started(lift(brought, policy, name=spec, doors=_doors()), program)

@@ -28,8 +28,9 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     """Something that wakes a component.
 
     `name` is the path of its causes and `origin` the letter before it (`w` or `e`). `kind` is one of: `stripe.<event type>`,
-    `domain.<what changed>`, `boundary` (the delayed message of a decision), `request.<operation>` (a customer's or operator's act) and
-    `cron.<job>`. `event` is the Stripe event as delivered; `body` holds the parameters of a request or domain event.
+    `domain.<what changed>`, `boundary` (the delayed message of a decision), `async.<job>` (work that an engine has sent to itself),
+    `request.<operation>` (a customer's or operator's act) and `cron.<job>`. `event` is the Stripe event as delivered; `body` holds the parameters
+    of a request or domain event.
     """
 
     name: str
@@ -121,7 +122,10 @@ class CallStripe(Effect, frozen=True, gc=False):
 
 
 class Send(Effect, frozen=True, gc=False):
-    """Publish to `domain-events`: `kind` and `body` of the message. `due_ms` delays it to an instant. Answer: None."""
+    """Publish to `domain-events`, or to `async-processing` where `kind` begins with `async.`: `kind` and `body` of the message.
+
+    `due_ms` delays it to an instant. Answer: None.
+    """
 
     kind: str
     account: str

@@ -14,16 +14,18 @@ from billsim.checks.judge import Report
 from billsim.core.choices import Recorded, Seeded
 from billsim.core.guard import guarded
 from billsim.core.measure import clock_ns
-from billsim.core.policy import DunningPolicy
-from billsim.core.time import HOUR_MS
+from billsim.core.platform import Platform
+from billsim.core.time import HOUR_MS, iso
 from billsim.core.trace import DriftRecord, Sink, Trace
-from billsim.engines import load_engine
+from billsim.engines import end_engine, load_engine
 from billsim.ports import Engine
 from billsim.scenario import orders
+from billsim.scenario.errors import InputError
 from billsim.scenario.plan import Control, Expect, ExpectedDrift, Outcome, Scenario
 from billsim.world import World
 
 SLICE = 20_000
+SHIPPED = Platform()
 
 
 class Progress(NamedTuple):
@@ -86,14 +88,16 @@ def run_scenario(
     keep_tape: bool = False,
     keep_records: bool = False,
     bodies: bool = True,
+    platform: Platform = SHIPPED,
 ) -> RunResult:
     """Run a scenario once under an engine: the storm, the calm, then the checks.
 
     `overrides` answers some choices otherwise; `tape` answers those that it holds, and with `strict` no others (NotOnTapeError).
+    `platform` is what a policy file says of a team's own.
     """
     choices = Seeded(seed, overrides=overrides) if tape is None else Recorded(seed, tape, strict=strict)
-    policy = DunningPolicy(max_attempts=scenario.stripe.max_attempts)
-    chosen = load_engine(engine, policy, scenario.stripe)
+    policy = platform.dunning(scenario.stripe.max_attempts)
+    chosen = load_engine(engine, policy, scenario.stripe, platform)
     trace, kept_tape, records = Trace(), [], []  # type: tuple[Trace, list[tuple[str, int]], list[Any]]
     choices.taped = out is not None or keep_tape
     trace.sinks = _sinks(out, records if keep_records else None)
@@ -111,37 +115,96 @@ def run_scenario(
             progress(Progress(world.kernel.now, scenario.start, _end_ms(scenario), world.kernel.events, counts, phase))
 
     began = clock_ns()
-    with guarded(_modules_of(chosen)), _rare_collections():
+    with _ending(chosen), guarded(_modules_of(chosen)), _rare_collections():
         world = World(scenario, chosen, choices, trace, policy, bodies=bodies)
-        _advance(world, scenario.until, "storm", after_slice)
-        world.stop_faults()
-        world.redrive()
-        _advance(world, _end_ms(scenario), "calm", after_slice)
-        drained = world.drain()
+        built = clock_ns()
+        drained = _live(world, after_slice)
         report = world.judge.finish(world.kernel.now)
     after_slice("drain")
     data = _as_json(world, report, seed, engine, drained, (clock_ns() - began) // 1_000_000)
+    if platform != SHIPPED:
+        data["policy"] = platform.source
+    data["build_s"] = (built - began) // 1_000_000 / 1000
     expected = _as_expected(scenario.expect.get(engine), report.drift)
     return RunResult(data, report.drift, expected, data["verdict"], kept_tape if keep_tape else None, records)
 
 
-def run_orders(scenario: Scenario, *, seed: int = 0, engine: str = "recompute", progress: Callable[[int], None] | None = None) -> OrdersResult:
+def run_orders(
+    scenario: Scenario,
+    *,
+    seed: int = 0,
+    engine: str = "recompute",
+    progress: Callable[[int], None] | None = None,
+    platform: Platform = SHIPPED,
+) -> OrdersResult:
     """Run every order of the rows that race, and the story's race-free control, where it has one.
 
     Raises TooManyOrdersError.
     """
     runs = []
     for overrides in orders.orders(scenario):
-        runs.append((overrides, run_scenario(scenario, seed=seed, engine=engine, overrides=overrides)))
+        runs.append((overrides, run_scenario(scenario, seed=seed, engine=engine, overrides=overrides, platform=platform)))
         if progress is not None:
             progress(len(runs))
     expect = scenario.expect.get(engine)
     control = None
     if expect is not None and expect.control is not None:
-        control = run_scenario(orders.control(scenario, expect.control), seed=seed, engine=engine)
+        control = run_scenario(orders.control(scenario, expect.control), seed=seed, engine=engine, platform=platform)
     verdicts = {run.verdict for _, run in runs}
     verdict = "falls" if "falls" in verdicts else "holds" if verdicts == {"holds"} else "unknown"
     return OrdersResult(runs, verdict, _orders_as_expected(expect, [run for _, run in runs], control), control)
+
+
+def look_at(
+    scenario: Scenario,
+    at_ms: int,
+    look: Callable[[World], Any],
+    *,
+    seed: int,
+    engine: str,
+    tape: Mapping[str, int],
+    strict: bool = False,
+    platform: Platform = SHIPPED,
+) -> tuple[Any, int]:
+    """Run a recorded run again up to and including an instant, and no further: what `look` says of the world then, and how many questions the tape
+    did not answer.
+
+    Raises InputError for an instant outside the run, and NotOnTapeError when `strict`.
+    """
+    if at_ms < scenario.start:
+        raise InputError(f"{iso(at_ms)} is before the run, which begins at {iso(scenario.start)}", key="--until")
+    choices = Recorded(seed, tape, strict=strict)
+    policy = platform.dunning(scenario.stripe.max_attempts)
+    chosen = load_engine(engine, policy, scenario.stripe, platform)
+    choices.taped = False
+    with _ending(chosen), guarded(_modules_of(chosen)), _rare_collections():
+        world = World(scenario, chosen, choices, Trace(), policy)
+        _live(world, lambda _phase: None, at_ms)
+        if world.kernel.now < at_ms and not world.pending:
+            raise InputError(f"{iso(at_ms)} is after the run, which ends at {iso(world.kernel.now)}", key="--until")
+        return look(world), choices.off_tape
+
+
+def _live(world: World, after_slice: Callable[[str], None], until_ms: int | None = None) -> bool:
+    """The storm, the calm, and then until nothing is on its way; False when that took too long. `until_ms`: no further than that."""
+    storm_ms, calm_ms = world.scenario.until, _end_ms(world.scenario)
+    stop_ms = calm_ms + 1 if until_ms is None else until_ms
+    _advance(world, min(storm_ms, stop_ms), "storm", after_slice)
+    if stop_ms <= storm_ms:
+        return False
+    world.stop_faults()
+    world.redrive()
+    _advance(world, min(calm_ms, stop_ms), "calm", after_slice)
+    return stop_ms > calm_ms and world.drain(until_ms)
+
+
+@contextmanager
+def _ending(engine: Engine) -> Iterator[None]:
+    """However the run ends, a program that is its engine ends with it."""
+    try:
+        yield
+    finally:
+        end_engine(engine)
 
 
 @contextmanager

@@ -199,6 +199,17 @@ def read_tape(path: Path) -> dict[str, int]:
             raise InputError(f"the tape cannot be read: {str(error).splitlines()[0]}", str(path / "tape")) from None
 
 
+def read_rows(path: Path, table: str, accounts: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    """The rows of a table, of some accounts or of all, in the order of the trace. Raises InputError for a table that cannot be read."""
+    query = f"SELECT * FROM read_parquet(?) {'' if accounts is None else 'WHERE account IN (SELECT unnest(?))'} ORDER BY n"
+    with _connect() as database:
+        try:
+            rows = database.execute(query, [_files(path, table), *([] if accounts is None else [list(accounts)])])
+            return [dict(zip(TABLES[table], row, strict=True)) for row in _fetched(rows)]
+        except duckdb.Error as error:
+            raise InputError(f"the table cannot be read: {str(error).splitlines()[0]}", str(path / table)) from None
+
+
 class Difference(NamedTuple):
     """Where two runs part: the ordinal of the first record that is not the same, and the row that each of them has there (None: none)."""
 
@@ -255,11 +266,12 @@ def _taken(path: Path) -> InputError:
 
 
 def _keep_scenario(path: Path, scenario: Scenario) -> None:
-    """Copy the scenario, and the events file that it names, so that the run can be repeated when the originals have changed."""
-    if scenario.events:
-        events = Path(scenario.source).parent / scenario.events
-        shutil.copyfile(events, path / events.name)
-        scenario = msgspec.structs.replace(scenario, events=events.name)
+    """Copy the scenario, and the files of events and rows that it names, so that the run can be repeated when the originals have changed."""
+    for key in ("events", "rows"):
+        if named := getattr(scenario, key):
+            beside = Path(scenario.source).parent / named
+            shutil.copyfile(beside, path / beside.name)
+            scenario = msgspec.structs.replace(scenario, **{key: beside.name})
     _replace(path / "scenario.toml", dump(scenario))
 
 

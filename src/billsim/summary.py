@@ -6,6 +6,7 @@ Stories are plain lines, so that they can be searched and copied; only tables ar
 from __future__ import annotations
 
 import shlex
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from billsim.run import OrdersResult, RunResult
 
 STORIES = 10
+_COLOURS = {"holds": "bold green", "falls": "bold red", "unknown": "bold yellow"}
 FIELDS = 3
 VALUE_WIDTH = 60
 PIPE_WIDTH = 120
@@ -39,15 +41,20 @@ def console(*, stderr: bool = False) -> Console:
     return made
 
 
-def say(out: Console, text: str = "") -> None:
-    """One line, however long."""
-    out.print(text, soft_wrap=True)
+def say(out: Console, text: str = "", style: str | None = None) -> None:
+    """One line, however long; on a terminal it is broken between words, under its own indentation."""
+    if not out.is_terminal:
+        out.print(text, soft_wrap=True)
+        return
+    indent = " " * (len(text) - len(text.lstrip()) + 4)
+    for line in textwrap.wrap(text, out.width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False) or [""]:
+        out.print(line, style=style, soft_wrap=True)
 
 
 def show_run(out: Console, result: RunResult, scenario: str, run_dir: str | None) -> None:
     """The summary of one run. `scenario` is its name as the user gave it."""
     data = result.data
-    say(out, headline(data, result.as_expected))
+    say(out, headline(data, result.as_expected), _COLOURS[result.verdict])
     say(out, _figures(data))
     if data.get("marks_missing"):
         say(out, f"  never reached, though the scenario asks for it: {', '.join(data['marks_missing'])}")
@@ -57,7 +64,7 @@ def show_run(out: Console, result: RunResult, scenario: str, run_dir: str | None
     show_drift(out, result.drift, run_dir)
     if run_dir:
         say(out, f"Kept in {run_dir}: run.json, and tables for DuckDB, e.g.  SELECT * FROM '{run_dir}/writes/*.parquet'")
-    say(out, f"Again: {command('run', scenario, engine=data['engine'], seed=data['seed'])}")
+    say(out, f"Again: {command('run', scenario, engine=data['engine'], seed=data['seed'], **_policy(data))}")
 
 
 def show_orders(out: Console, orders: OrdersResult, story: Scenario, scenario: str, engine: str, seed: int, *, stories: bool = True) -> None:
@@ -76,25 +83,25 @@ def show_orders(out: Console, orders: OrdersResult, story: Scenario, scenario: s
             about = ", ".join(f"{key} {value}" for key, value in row.params.items())
             say(out, f"  {iso(row.at + offset)}  {row.by}: {row.do} {about}")
         show_drift(out, result.drift, None)
-    say(out, f"Again: {command('run', scenario, engine=engine, seed=seed)} --every-order")
+    say(out, f"Again: {command('run', scenario, engine=engine, seed=seed, **_policy(orders.orders[0][1].data))} --every-order")
 
 
 def show_comparison(out: Console, comparison: Comparison, scenario: str) -> None:
     """Each engine side by side, then what drifted under each, then whether they met one world."""
     data = {name: result.data for name, result in comparison.results.items()}
-    say(out, f"{comparison.scenario.id}, seed {comparison.seed}: one world, {_count(len(data), 'engine')}")
+    say(out, f"{comparison.scenario.id}, seed {comparison.seed}: one world, {_count(len(data), 'engine')}", "bold")
     if comparison.scenario.rule:
         say(out, f"  {comparison.scenario.rule}")
     out.print(_side_by_side(data))
     if any(result.drift for result in comparison.results.values()):
         out.print(codes_table(data))
     for name, result in comparison.results.items():
-        say(out, f"{name}: {_headline_end(result)}")
+        say(out, f"{name}: {_headline_end(result)}", _COLOURS[result.verdict])
         _show_findings(out, result.data)
         show_drift(out, result.drift, None)
     _show_pairing(out, comparison)
     for name in data:
-        say(out, f"{name} alone: {command('run', scenario, engine=name, seed=comparison.seed)}")
+        say(out, f"{name} alone: {command('run', scenario, engine=name, seed=comparison.seed, **_policy(data[name]))}")
 
 
 def show_replay(out: Console, replayed: Replayed, engine: str | None) -> None:
@@ -127,11 +134,12 @@ def show_determinism(out: Console, scenario: str, engine: str, outcomes: Sequenc
             _show_difference(out, outcome.first_difference, ("one", "other"))
 
 
-def show_import(out: Console, scenario: Path, accounts: int, events: int, notes: Sequence[tuple[str, int, str]]) -> None:
+def show_import(out: Console, scenario: Path, accounts: int, events: int, notes: Sequence[tuple[str, int, str]], rows: int = 0) -> None:
     """What was imported, what was noted of it (file, line, message), and how to run it."""
     for file, line, message in notes:
-        say(out, f"{file}:{line}: {message}" if line else f"{file}: {message}")
-    say(out, f"{scenario}: {_count(events, 'event')} of {_count(accounts, 'account')}")
+        say(out, f"{file}:{line}: {message}" if line else f"{file}: {message}" if file else message)
+    counted = f"{_count(events, 'event')} and {_count(rows, 'store row')}" if rows else _count(events, "event")
+    say(out, f"{scenario}: {counted} of {_count(accounts, 'account')}")
     say(out, f"Run it: {command('run', str(scenario), engine='recompute')}")
 
 
@@ -139,7 +147,9 @@ def show_drift(out: Console, drift: Sequence[DriftRecord], run_dir: str | None) 
     """The story of each drift, those that stand open first."""
     ordered = sorted(drift, key=lambda record: record.closed_ms is not None)
     for record in ordered[:STORIES]:
-        for line in drift_lines(record):
+        head, *lines = drift_lines(record)
+        say(out, head, "bold red" if record.closed_ms is None else "bold")
+        for line in lines:
             say(out, line)
     if len(ordered) > STORIES:
         where = f"see {run_dir}/drift" if run_dir else "--out DIR keeps them all"
@@ -185,6 +195,11 @@ def codes_table(data: Mapping[str, Mapping[str, Any]]) -> Table:
         cells = [figure for run in data.values() for figure in _of_code(run["drift"]["by_code"].get(code, {}))]
         table.add_row(code, *cells)
     return table
+
+
+def _policy(data: Mapping[str, Any]) -> dict[str, str]:
+    """The option that repeats a run under a policy file; none for a run without."""
+    return {"policy": data["policy"]} if data.get("policy") else {}
 
 
 def command(name: str, scenario: str, **options: Any) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from billsim import stores as all_stores
 from billsim.actors.crons import Nightly, run_nightly
 from billsim.actors.customer import Customers
+from billsim.actors.incident import Incident
 from billsim.actors.story import Storyteller
 from billsim.checks import marks
 from billsim.checks.judge import Judge
@@ -21,11 +22,12 @@ from billsim.core.latency import ROW_OFFSET
 from billsim.core.policy import DunningPolicy
 from billsim.core.time import HOUR_MS
 from billsim.core.trace import LatencyRecord, MessageRecord, Trace, WriteRecord
-from billsim.pipe.forwarding import Pipe
+from billsim.faults.catalogue import weather_of
+from billsim.pipe.forwarding import DeliveryError, Pipe
 from billsim.ports import Component, Engine, Message, Send
-from billsim.queues import domain_events
+from billsim.queues import async_processing, domain_events
 from billsim.runtime import Runtime, Task
-from billsim.scenario import given, incident, orders, population
+from billsim.scenario import given, orders, population
 from billsim.scenario.plan import Scenario, TimelineRow
 from billsim.stores.base import OwnershipError, Shard
 from billsim.stripe.api import Stripe
@@ -50,15 +52,19 @@ class World:
         self._dirty: dict[str, Shard] = {}
         self._actor = ""
         self._cause = ""
+        self._misbehaved: Exception | None = None
 
         self.kernel = Kernel(scenario.start)
         self.stores = all_stores.empty()
         self.stripe = Stripe(self.kernel, choices, scenario.stripe, self)
-        self.pipe = Pipe(self.kernel, choices, self, secret=scenario.stripe.webhook_secret, bodies=bodies)
-        self.domain_events = domain_events.queue(self.kernel, choices, self._consume, self._log_domain_event)
+        self.weather = weather_of(scenario.faults, choices, self.accounts_of)
+        self.pipe = Pipe(self.kernel, choices, self, secret=scenario.stripe.webhook_secret, bodies=bodies, weather=self.weather)
+        loses_ack = self.weather.loses_ack if self.weather is not None else None
+        self.domain_events = domain_events.queue(self.kernel, choices, self._consume, self._log_message, loses_ack=loses_ack)
+        self.async_processing = async_processing.queue(self.kernel, choices, self._consume, self._log_message, loses_ack=loses_ack)
         self.runtime = Runtime(self.kernel, choices, self.stores, self.stripe, trace, self)
         self.judge = Judge(self.stores, policy, trace)
-        self.judge.woken_by = self._woken_by
+        self.judge.blame.line_of = self.runtime.line_of
         self.judge.writer_of = self._writer_of
         self.storyteller = Storyteller(self)
         self.customers = Customers(self, scenario.population) if scenario.population else None
@@ -72,13 +78,12 @@ class World:
         scenario = self.scenario
         given.place(scenario, self.stores, self.stripe, self.policy, self._expected)
         if scenario.population is not None:
-            population.populate(scenario, self.stores, self.stripe, self.choices, self.policy)
-        if scenario.events is not None:
-            self._recall_incident()
+            population.populate(scenario, self.stores, self.stripe, self.choices, self.policy, self._expected)
+        Incident(self, self._expected).begin()
         for account, shard in self.stores.shards.items():
             shard.stripe = self.stripe.books.get(self.customer_of(account))
         self.judge.begin(self.kernel.now)
-        self.stripe.resume()
+        self.stripe.resume(scenario.until + scenario.calm_hours * HOUR_MS)
         self._await_boundaries()
         self.nightly.start()
         racing = {index for group in orders.racing_groups(scenario.timeline) for index in group}
@@ -100,16 +105,6 @@ class World:
             due_ms = dunning.next_boundary_ms if dunning is not None else None
             if due_ms is not None and self.engine.wakes(Message("", "e", "boundary", account, 0)):
                 self._publish(f"{account}.boundary.given", "boundary", account, {}, due_ms)
-
-    def _recall_incident(self) -> None:
-        """Stripe holds what the events came to; they are delivered as they were, and Stripe does nothing of its own."""
-        self.stripe.seed(*incident.seed_objects(incident.events_of(self.scenario)))
-        self.stripe.quiet()
-        for emitted in incident.deliveries(self.scenario):
-            self.kernel.call_at(emitted.at_ms, self.choices.rank(f"w/incident/{emitted.name}"), self._emit_imported, emitted)
-
-    def _emit_imported(self, emitted: Any) -> None:
-        self.pipe.emit(emitted)
 
     # -- steps of the kernel -----------------------------------------------------------------------------------------------------------
 
@@ -139,22 +134,27 @@ class World:
         self.runtime.over.clear()
 
     def stop_faults(self) -> None:
-        """The storm is over: nothing is held any more, and customers do nothing new."""
+        """The storm is over: nothing fails or is held any more, and customers do nothing new."""
+        if self.weather is not None:
+            self.weather.stopped = True
         self.pipe.release_all()
         if self.customers is not None:
             self.customers.stopped = True
 
     def redrive(self) -> None:
         """The operator sends every dead letter once more."""
-        self.pipe.subscription.redrive()
+        self.pipe.redrive()
         self.domain_events.redrive()
+        self.async_processing.redrive()
 
-    def drain(self) -> bool:
-        """Stripe and the crons start nothing more, after one last night; run until nothing is on its way. False when that takes over an hour."""
+    def drain(self, until_ms: int | None = None) -> bool:
+        """Stripe and the crons start nothing more, after one last night; run until nothing is on its way. False when that takes over an hour, or
+        beyond `until_ms`.
+        """
         self.stripe.quiet()
         self.nightly.stopped = True
         run_nightly(self, "nightly.last")
-        limit = self.kernel.now + DRAIN_MS
+        limit = min(self.kernel.now + DRAIN_MS, until_ms or self.kernel.now + DRAIN_MS)
         while self.pending and self.kernel.now < limit:
             if self.kernel.run(limit, self, 1):
                 break
@@ -265,8 +265,9 @@ class World:
                 self._dirty[account] = shard
 
     def send(self, task: Task, effect: Send, label: str) -> None:
-        """Publish a domain event; a delayed one counts as a timer of its account until it is due."""
-        kind = effect.kind if effect.kind == "boundary" else f"domain.{effect.kind}"
+        """Publish a domain event, or work for async-processing; a delayed one counts as a timer of its account until it is due."""
+        as_named = effect.kind == "boundary" or effect.kind.startswith(async_processing.KIND)
+        kind = effect.kind if as_named else f"domain.{effect.kind}"
         self._publish(f"{effect.account}.{effect.kind}.{short(label)}", kind, effect.account, effect.body, effect.due_ms)
 
     def _publish(self, name: str, kind: str, account: str, body: dict[str, Any], due_ms: int) -> None:
@@ -275,7 +276,8 @@ class World:
             self.stores.shard(account).timers.append(due_ms)
         else:
             self.busy(account, 1)
-        self.domain_events.publish((message, delayed, due_ms), name, "e", account, due_ms)
+        queue = self.async_processing if kind.startswith(async_processing.KIND) else self.domain_events
+        queue.publish((message, delayed, due_ms), name, "e", account, due_ms)
 
     def _consume(self, parcel: Parcel, done: Done) -> None:
         message, delayed, due_ms = parcel.item
@@ -283,9 +285,12 @@ class World:
             self.stores.shard(message.account).timers.remove(due_ms)
             self.busy(message.account, 1)
             parcel.item = (message, False, due_ms)
+        if self.weather is not None and self.weather.fails_message(parcel):
+            done(DeliveryError(parcel.name))
+            return
         self.forward(message, parcel.attempt, done)
 
-    def _log_domain_event(self, what: str, parcel: Parcel) -> None:
+    def _log_message(self, what: str, parcel: Parcel) -> None:
         message = parcel.item[0]
         self.record(MessageRecord("messages", self.kernel.now, what, parcel.name, message.kind, message.account, parcel.attempt))
         if what in ("finished", "dead_letter"):
@@ -294,8 +299,18 @@ class World:
             self.busy(message.account, 1)
 
     def failed(self, task: Task, failure: Exception) -> None:
-        """A component raised. Stripe's refusals and lost races are repeated by delivery; anything else is a finding as well."""
+        """A component raised. Stripe's refusals and lost races are repeated by delivery; anything else is a finding as well, also by the name of
+        what a program did wrong (`finding`).
+        """
+        if task.writes and task.shard is not None:
+            self.judge.broke_off(task.shard, task.name)
         if isinstance(failure, StripeError) or getattr(failure, "retry", False):
+            return
+        if misbehaviour := getattr(failure, "finding", ""):
+            if failure is self._misbehaved:  # of a component that another waited for, which it has gone through
+                return
+            self._misbehaved, summary = failure, f"{self.engine.name}: {failure}"
+            self.judge.find("engine_program", task.message.account, self.kernel.now, summary, f"engine_program/{misbehaviour}")
             return
         check = "ownership" if isinstance(failure, OwnershipError) else "component_failed"
         name = type(failure).__name__
@@ -346,10 +361,6 @@ class World:
             "writes", self.kernel.now, actor, task, f"request.{actor} {task}", store, account, key or "", read_version, written.old, written.new
         )
         self.runtime.record(shard, record)
-
-    def _woken_by(self, task: str) -> Message | None:
-        known = self.runtime.running.get(task) or self.runtime.over.get(task)
-        return known.message if known else None
 
     def _writer_of(self, component: str) -> str:
         """For the checks: `engine` or `facade` for a component of the running engine, `world` for everybody else."""

@@ -11,7 +11,7 @@ from billsim.checks.judge import Judge, Report
 from billsim.checks.truth import Expected, truth
 from billsim.core.policy import DunningPolicy
 from billsim.core.trace import ActionRecord, DriftRecord, Trace, WriteRecord
-from billsim.ports import Message
+from billsim.ports import Component, Message
 from billsim.stores import empty
 from billsim.stores.billing_prod import LedgerRow, entry_key
 from billsim.stores.cf_prod import EntitlementRow
@@ -26,6 +26,17 @@ _BOOKS = {
     "payment_intent": "payment_intents",
     "payment_method": "payment_methods",
 }
+
+
+class Worker:
+    """A task as the judge questions it."""
+
+    def __init__(self, name: str, message: Message) -> None:
+        self.name = name
+        self.message = message
+        self.component = Component("handler", "engine", lambda _message: iter(()))  # type: ignore[arg-type, return-value]
+        self.seen: list[tuple[Any, Any, Any]] = []
+        self.reads: dict[tuple[str, str, str], int] = {}
 
 
 class Scene:
@@ -43,9 +54,13 @@ class Scene:
         self.trace.sinks.append(lambda batch: self.drift.extend(r for r in batch if r[0] == "drift"))
         self.messages: dict[str, Message] = {}
         self.judge = Judge(self.stores, self.policy, self.trace)
-        self.judge.woken_by = self.messages.get
+        self.judge.blame.line_of = self._line_of
         if self.expected().applies:
             settle(self.shard, self.expected(), self.policy)
+
+    def _line_of(self, task: str) -> list[Worker]:
+        """The task that the test has told of, as one that was shown nothing but its message."""
+        return [Worker(task, self.messages[task])] if task in self.messages else []
 
     def expected(self) -> Expected:
         """Truth at this instant, asked beside the judge."""

@@ -304,16 +304,23 @@ def test_cause_missing_handler_or_partial_apply() -> None:
 
 
 def test_cause_partial_apply_of_inconsistent_flags() -> None:
-    scene = Scene(HEALTHY).begin().after(1).write("subs_account", flags=BIT15)
+    """What was written is right, and the rest does not follow."""
+    scene = Scene(RETRYING).begin().after(1).stripe("invoice", "in_ada_1", status="uncollectible", next_payment_attempt=None)
+    scene.look().after(5).write("subs_dunning", status="bad_debt", escalation_level=3)
     assert cause(scene, "debt_flags_inconsistent") == "partial_apply"
+
+
+def test_cause_of_inconsistent_flags_that_a_wrong_write_leaves() -> None:
+    scene = Scene(HEALTHY).begin().after(1).write("subs_account", flags=BIT15)
+    assert cause(scene, "debt_flags_inconsistent") == "blind_overwrite"
 
 
 def test_cause_manual_write() -> None:
     assert cause(Scene(HEALTHY).begin().after(1).write("subs_account", by="support", writer="facade", flags=BIT15)) == "manual_write"
 
 
-def test_cause_wrong_path_of_an_act() -> None:
-    assert cause(Scene(HEALTHY).begin().after(1).act("flag", "in_ada_1", "bad_debt"), "consequence_unjustified") == "wrong_path"
+def test_cause_of_an_act_for_which_nobody_looked() -> None:
+    assert cause(Scene(HEALTHY).begin().after(1).act("flag", "in_ada_1", "bad_debt"), "consequence_unjustified") == "blind_overwrite"
 
 
 # --- cost and figures ------------------------------------------------------------------------------------------------------------------------------

@@ -31,6 +31,9 @@ def their_module(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "their_billing", module)
 
 
+LISTED = ", ".join(names())
+
+
 @pytest.mark.parametrize("name", names())
 def test_every_engine_that_ships_loads_under_its_name(name: str) -> None:
     assert load_engine(name).name == name
@@ -54,7 +57,7 @@ def test_legacy_knows_how_the_stripe_account_is_set_up() -> None:
 @pytest.mark.parametrize(
     ("spec", "line"),
     [
-        ("recompte", f"unknown engine 'recompte'; there are {', '.join(names())}, or package.module:factory (did you mean 'recompute'?)"),
+        ("recompte", f"unknown engine 'recompte'; there are {LISTED}, package.module:factory, or cmd:program (did you mean 'recompute'?)"),
         ("their_billing:mak", "engine 'their_billing:mak': 'their_billing' has no 'mak' (did you mean 'make'?)"),
         ("no_such_package:make", "engine 'no_such_package:make': cannot import 'no_such_package': No module named 'no_such_package'"),
         ("their_billing:number", "engine 'their_billing:number': int has neither handle(message) nor decide(state, now_ms, policy)"),

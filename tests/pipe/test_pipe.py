@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from billsim.core.at_least_once import Done
+from billsim.core.at_least_once import Done, Parcel
 from billsim.core.choices import Seeded
 from billsim.core.kernel import Kernel, Unwatched
 from billsim.core.trace import MessageRecord
 from billsim.pipe import ingress
 from billsim.pipe.event_filter import REMEMBERED_MS, EventFilter
-from billsim.pipe.forwarding import Pipe
-from billsim.pipe.handler_registry import HANDLERS
+from billsim.pipe.forwarding import STRIPE_GIVES_UP_MS, Pipe
+from billsim.pipe.weather import Journey
 from billsim.ports import Message
 from billsim.stripe.objects import Customer, Emitted, Event, EventData
 
@@ -23,10 +23,32 @@ def emitted(name: str = "in_ada_1.paid.1", type: str = "invoice.paid", customer:
     return Emitted(event, name, "w", customer, START_MS)
 
 
+class Rain:
+    """An ingress that is down for the first `refusals` POSTs, and nothing else."""
+
+    def __init__(self, refusals: int) -> None:
+        self.refusals = refusals
+        self.posts: list[tuple[int, int]] = []
+
+    def leaves(self, emitted: Emitted) -> Journey:
+        return Journey(emitted)
+
+    def refuses(self, emitted: Emitted, post: int, now_ms: int) -> bool:
+        self.posts.append((post, now_ms))
+        self.refusals -= 1
+        return self.refusals >= 0
+
+    def copies(self, emitted: Emitted) -> int:
+        return 0
+
+    def fails(self, parcel: Parcel) -> bool:
+        return False
+
+
 class Town:
     """A receiver with one account, whose engine fails as often as it is told to."""
 
-    def __init__(self, failures: int = 0, accounts: dict[str, tuple[str, ...]] | None = None) -> None:
+    def __init__(self, failures: int = 0, accounts: dict[str, tuple[str, ...]] | None = None, weather: Rain | None = None) -> None:
         self.kernel = Kernel(START_MS)
         self.choices = Seeded(3)
         self.accounts = {"cus_ada": ("ada",)} if accounts is None else accounts
@@ -35,7 +57,7 @@ class Town:
         self.steps: list[tuple[str, str]] = []
         self.acknowledgements: list[str] = []
         self.pending = 0
-        self.pipe = Pipe(self.kernel, self.choices, self, secret="whsec_fake")
+        self.pipe = Pipe(self.kernel, self.choices, self, secret="whsec_fake", weather=weather)
 
     def accounts_of(self, customer: str) -> tuple[str, ...]:
         return self.accounts.get(customer, ())
@@ -58,7 +80,7 @@ class Town:
         assert ms >= 0
 
     def run(self) -> None:
-        assert self.kernel.run(START_MS + 10**9, Unwatched(), 10_000)
+        assert self.kernel.run(self.kernel.now + 10**9, Unwatched(), 10_000)
 
     def whats(self) -> list[str]:
         return [what for what, _ in self.steps]
@@ -207,12 +229,59 @@ def test_the_filter_forgets_what_is_older_than_stripe_ever_redelivers() -> None:
     assert event_filter.refuses(event) is None
 
 
-def test_the_registry_names_each_type_once_with_a_route() -> None:
-    assert len(HANDLERS) == 16 and all(handler.route and handler.resolves_by for handler in HANDLERS.values())
-
-
 def test_a_message_record_is_made_for_every_step() -> None:
     town = Town()
     town.pipe.emit(emitted())
     town.run()
     assert [name for _, name in town.steps] == ["in_ada_1.paid.1"] * 3
+
+
+# --- Stripe's own loop ---
+
+
+def test_stripe_posts_again_until_the_ingress_answers() -> None:
+    rain = Rain(refusals=2)
+    town = Town(weather=rain)
+    town.pipe.emit(emitted())
+    town.run()
+    assert town.whats() == ["emitted", "refused", "refused", "redelivered", "delivered", "finished"]
+    assert [post for post, _ in rain.posts] == [1, 2, 3]
+    waits = [later - before for (_, before), (_, later) in zip(rain.posts, rain.posts[1:], strict=False)]
+    assert 300_000 <= waits[0] <= 305_000 and 600_000 <= waits[1] <= 605_000, "5 and 10 minutes, jitter of 1 s, latency of up to 4 s"
+    assert town.acknowledgements == ["in_ada_1.paid.1"], "only what was answered 2xx"
+    assert town.pipe.counts.redelivered == 1 and town.pending == 0
+
+
+def test_each_try_has_a_stamp_and_a_signature_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tolerance is 300 s, so that a signature of the first try would no longer verify at the second."""
+    headers: list[str] = []
+    verify = ingress.verify
+
+    def spy(body: bytes, header: str, secret: str, now_s: int) -> None:
+        headers.append(header)
+        verify(body, header, secret, now_s)
+
+    monkeypatch.setattr(ingress, "verify", spy)
+    town = Town(weather=Rain(refusals=1))
+    town.pipe.emit(emitted())
+    town.run()
+    stamps = [int(header.split(",")[0].removeprefix("t=")) for header in headers]
+    assert len(set(headers)) == 2 and stamps[1] - stamps[0] >= ingress.TOLERANCE_S
+
+
+def test_stripe_gives_up_after_three_days_and_the_operator_has_it_sent_again() -> None:
+    rain = Rain(refusals=10_000)
+    town = Town(weather=rain)
+    town.pipe.emit(emitted())
+    town.run()
+    assert town.whats()[-1] == "undelivered" and town.messages == [] and town.pending == 0
+    lasted = rain.posts[-1][1] - START_MS
+    assert STRIPE_GIVES_UP_MS - 13 * 3_600_000 < lasted <= STRIPE_GIVES_UP_MS + 5_000, "the last wait is of 12 hours"
+    tries, rain.refusals = len(rain.posts), 0
+    town.pipe.redrive()
+    assert town.pending == 1 and town.pipe.undelivered == []
+    town.run()
+    assert town.whats()[-3:] == ["redelivered", "delivered", "finished"] and rain.posts[-1][0] == tries + 1
+    assert town.pending == 0 and len(town.messages) == 1
+    labels = [label for label, _ in town.choices.asked]
+    assert len(labels) == len(set(labels))

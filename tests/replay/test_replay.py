@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from billsim.core.choices import NotOnTapeError, Quantiles, Recorded, Seeded
+from billsim.core.platform import Platform
 from billsim.core.trace import MessageRecord, Trace
 from billsim.replay import tape as recording
 from billsim.replay.replay import replay
@@ -25,7 +26,15 @@ TABLE = Quantiles("t", (0, 1_000_000))
 
 
 def run_scenario(
-    scenario: Scenario, *, seed: int, engine: str, out: RunDir, progress: object, tape: Mapping[str, int] | None, strict: bool
+    scenario: Scenario,
+    *,
+    seed: int,
+    engine: str,
+    out: RunDir,
+    progress: object,
+    tape: Mapping[str, int] | None,
+    strict: bool,
+    platform: Platform,
 ) -> RunResult:
     """A world that asks two questions and records the answers."""
     choices = Seeded(seed) if tape is None else Recorded(seed, tape, strict=strict)

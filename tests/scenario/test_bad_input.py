@@ -148,7 +148,7 @@ BROKEN: dict[str, tuple[str, str]] = {
         told("").replace("failed_attempts = 1", 'failed_attempts = 1, rows = { stripe_metadata = { "ada_2/bad_debt" = "true" } }'),
         "s.toml:2: given[0].rows.stripe_metadata.ada_2/bad_debt: there is no invoice 'ada_2' (did you mean 'ada_1'?)",
     ),
-    "unknown_engine": (after_row("[expect.recomput]"), "s.toml:6: expect.recomput: unknown engine 'recomput': legacy, recompute, noop, all_healthy, all_bad, cancel_all, void_all or package.module:factory (did you mean 'recompute'?)"),
+    "unknown_engine": (after_row("[expect.recomput]"), "s.toml:6: expect.recomput: unknown engine 'recomput': legacy, recompute, noop, all_healthy, all_bad, cancel_all, void_all, package.module:factory or cmd:program (did you mean 'recompute'?)"),
     "unknown_code": (
         after_row('[expect.legacy]\nsome_order = { drift = [\n{ account = "ada", code = "bad_dept_stuck" } ] }'),
         "s.toml:8: expect.legacy.some_order.drift[0].code: unknown drift code 'bad_dept_stuck' (did you mean 'bad_debt_stuck'?)",

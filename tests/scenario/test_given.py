@@ -24,9 +24,9 @@ def world(accounts: str, extra: str = "") -> World:
     return World(loads(f'id = "x"\nstart = 2026-03-14T00:00:00Z\ngiven = [{accounts}]\n{extra}'))
 
 
-def disagreements(shard: Shard) -> list[str]:
+def disagreements(shard: Shard, now_s: int = START_S) -> list[str]:
     """Every derived field of every store that is not as truth has it."""
-    truth, book = expected(shard, START_S * 1000), shard.stripe
+    truth, book = expected(shard, now_s * 1000), shard.stripe
     dunning, profile = shard.one("subs_dunning"), shard.one("subs_account")
     flags = EMAIL_VERIFIED | POLICY.bad_debt_flag * truth.bad_debt | POLICY.no_success_flag * truth.no_successful_payment
     pairs = {

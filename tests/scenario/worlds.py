@@ -48,7 +48,7 @@ class World:
         self.kernel = Kernel(scenario.start)
         self.stripe = Stripe(self.kernel, self.choices, scenario.stripe, self.outbox)
         place(scenario, self.stores, self.stripe, POLICY, expected)
-        populate(scenario, self.stores, self.stripe, self.choices, POLICY)
+        populate(scenario, self.stores, self.stripe, self.choices, POLICY, expected)
 
     def shard(self, account: str) -> Shard:
         return self.stores.shards[account]

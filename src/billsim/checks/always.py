@@ -14,6 +14,9 @@ from billsim.stripe.objects import Book, Charge
 
 ENGINE, FACADE, WORLD = "engine", "facade", "world"
 _GUARDED = frozenset({"subs_dunning", "cf_prod", "ope"})
+_ENDED = frozenset({"stripe.subscription", "stripe.invoice", "ope"})
+# Writes to other stores have nothing to be checked for, unless nobody may write the account automatically.
+LOOKED_AT = frozenset({"subs_account", "stripe.charge", "billing_prod"})
 
 
 class Finding(msgspec.Struct, frozen=True, gc=False):
@@ -72,7 +75,7 @@ def _check_charge(book: Book | None, record: WriteRecord) -> Iterator[Finding]:
         intents = [payment.payment_intent for payment in invoice.payments]
         if charge.payment_intent not in intents:
             continue
-        taken = sum(c.amount for c in book.charges.values() if c.status == "succeeded" and c.payment_intent in intents)
+        taken = sum([c.amount for c in book.charges.values() if c.status == "succeeded" and c.payment_intent in intents])
         if taken > invoice.total:
             yield _finding("charged_twice", record, record.store, f"{taken} was charged for {invoice.id}, whose total is {invoice.total}")
 
@@ -86,8 +89,10 @@ def _is_automatic(record: WriteRecord, policy: DunningPolicy) -> bool:
 
 def ends(record: WriteRecord) -> str | None:
     """What a write to an authority ends: `cancel` a subscription (at Stripe or in OPE), `void` or `mark_uncollectible` an invoice; None: nothing."""
+    if record.store not in _ENDED:
+        return None
     new, old = record.new, record.old
-    if new is None or record.store not in ("stripe.subscription", "stripe.invoice", "ope") or new.status == getattr(old, "status", None):
+    if new is None or new.status == getattr(old, "status", None):
         return None
     if record.store == "stripe.invoice":
         return {"void": "void", "uncollectible": "mark_uncollectible"}.get(new.status)

@@ -1,17 +1,29 @@
-"""What an opening write was, and a first guess at why it opened a drift.
+"""What an opening write was, and why it opened a drift.
 
-The cause is told from the one write alone and from what could be known when it was made; it names the kind of fault, not the culprit's intention.
+The cause is told from the write and from what its writer went by; it names the kind of fault, not the culprit's intention. The first that fits:
+
+    data               it was there when the run began
+    missing_handler    truth moved, and no handler did anything about the fields in question
+    partial_apply      truth moved, and a handler mended some of it; or it wrote what was right and left the rest; or it failed half way
+    manual_write       a person wrote it
+    duplicate          its component had acted upon the same message before
+    lost_update        the row that it wrote upon had moved since it had read it
+    stale_read         what it had read elsewhere, or the list that it walked, had moved
+    stale_event        the snapshot that woke it had moved
+    wrong_path         what it wrote would be right for an account that pays by another instrument
+    blind_overwrite    nothing that it knew was old: it did not look at what mattered
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgspec
 
-from billsim.checks.codes import DERIVED, FLAGS_INCONSISTENT
+from billsim.checks.truth import Permit
+from billsim.checks.witness import EVENT, LIST, READ, ROW, Moved, Testimony
 from billsim.core.trace import ActionRecord, WriteRecord
-from billsim.stripe.objects import Book, Charge, Customer, Invoice, PaymentIntent, Subscription
 
 LOST_UPDATE, STALE_READ, STALE_EVENT, BLIND_OVERWRITE = "lost_update", "stale_read", "stale_event", "blind_overwrite"
 PARTIAL_APPLY, MISSING_HANDLER, DUPLICATE, WRONG_PATH = "partial_apply", "missing_handler", "duplicate", "wrong_path"
@@ -49,7 +61,7 @@ class Provenance(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What opened or closed a drift, for the trace: `kind` is write, action, clock or given.
 
     `fields` are (field, old, new) of what the write changed. `read_version` is the row version that the writer had read (-1: none), and `version`
-    the one that it wrote upon.
+    the one that it wrote upon; it was read at `read_ms`. `moved` is what the writer went by and was no longer so.
     """
 
     kind: str
@@ -62,17 +74,21 @@ class Provenance(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     read_version: int | None = None
     version: int | None = None
     fields: tuple[tuple[str, Any, Any], ...] = ()
+    read_ms: int | None = None
+    moved: tuple[Moved, ...] = ()
 
 
-def provenance(opener: Opener) -> Provenance:
-    """The record of what opened or closed a drift, without the rows themselves."""
+def provenance(opener: Opener, told: Testimony | None = None) -> Provenance:
+    """The record of what opened or closed a drift, without the rows themselves; `told` is what its writer went by."""
+    told = told or Testimony()
     if isinstance(opener, Clock):
         return Provenance("clock", opener.at_ms)
     if isinstance(opener, Given):
         return Provenance("given", opener.at_ms)
     if isinstance(opener, ActionRecord):
         what = (("kind", None, opener.kind), ("debt", None, opener.debt), ("step", None, opener.step))
-        return Provenance("action", opener.at_ms, opener.component, opener.task, key=opener.key or "", fields=what)
+        woken = f"{told.message.kind} {told.message.name}" if told.message is not None else ""
+        return Provenance("action", opener.at_ms, opener.component, opener.task, woken, key=opener.key or "", fields=what, moved=told.moved)
     version = getattr(opener.old, "version", 0)
     return Provenance(
         "write",
@@ -85,6 +101,8 @@ def provenance(opener: Opener) -> Provenance:
         opener.read_version,
         version,
         changed(opener.old, opener.new),
+        told.read_ms,
+        told.moved,
     )
 
 
@@ -114,38 +132,53 @@ def is_metadata_only(old: Any, new: Any) -> bool:
     return old is not None and new is not None and msgspec.structs.replace(old, metadata=new.metadata) == new
 
 
-def classify(opener: Opener, code: str, message: Any, book: Book | None, *, repeated: bool, mended: bool, by_world: bool) -> str:
-    """The cause of a drift under `code`.
+class Case(NamedTuple):
+    """A handler's write or act that opened a drift, with what the classifier may ask.
 
-    `message` woke the writer (None: unknown). `repeated`: its component had handled the same message in another task. `mended`: a handler wrote the
-    drifting stores while the drift stood, and did not close it. `by_world`: a person or Stripe wrote, not a handler.
+    `right`: the write itself was as truth has it. `repeated`: its component had acted upon the same message in another task.
+    `other_path`: whether the drift were none, did the account pay by another instrument.
     """
-    if isinstance(opener, Given):
-        return DATA
-    if isinstance(opener, Clock):
-        return PARTIAL_APPLY if mended else MISSING_HANDLER
-    if isinstance(opener, WriteRecord) and not is_derived_write(opener):
-        return PARTIAL_APPLY if mended else MISSING_HANDLER
-    if by_world:
-        return MANUAL_WRITE
-    return of_handler(opener, code, message, book, repeated)
+
+    opener: WriteRecord | ActionRecord
+    told: Testimony
+    right: bool
+    repeated: bool
+    other_path: Callable[[], bool]
 
 
-def of_handler(opener: WriteRecord | ActionRecord, code: str, message: Any, book: Book | None, repeated: bool) -> str:
+def of_handler(case: Case) -> str:
     """The cause where a handler's own write (or act) opened the drift."""
-    write = opener if isinstance(opener, WriteRecord) else None
-    kind = message.kind if message is not None else waking_kind(write.cause) if write is not None else ""
-    if repeated:
+    ways = [moved.via for moved in case.told.moved]
+    if case.repeated:
         return DUPLICATE
-    if kind.startswith("cron."):
-        return STALE_READ
-    if write is not None and is_lost_update(write):
+    if case.right:
+        return PARTIAL_APPLY
+    if case.told.message is None and (guess := _of_nobody_known(case.opener)):
+        return guess
+    if ROW in ways:
         return LOST_UPDATE
-    if is_stale_event(message, book):
+    if READ in ways or LIST in ways:
+        return STALE_READ
+    if EVENT in ways:
         return STALE_EVENT
-    if write is None:
-        return WRONG_PATH
-    return PARTIAL_APPLY if code == FLAGS_INCONSISTENT or write.store not in DERIVED[code] else BLIND_OVERWRITE
+    return WRONG_PATH if case.other_path() else BLIND_OVERWRITE
+
+
+def of_truth(mended: bool) -> str:
+    """The cause where truth moved, by the clock or by a change of an authority. `mended`: a handler mended some of it, or failed half way."""
+    return PARTIAL_APPLY if mended else MISSING_HANDLER
+
+
+def _of_nobody_known(opener: WriteRecord | ActionRecord) -> str:
+    """A guess from the record alone, where nobody knows the task that made it."""
+    if not isinstance(opener, WriteRecord):
+        return ""
+    return STALE_READ if waking_kind(opener.cause).startswith("cron.") else LOST_UPDATE if is_lost_update(opener) else ""
+
+
+def permit_of(record: ActionRecord) -> Permit:
+    """What truth has to permit for this to be done."""
+    return ("notify", record.debt, record.step) if record.kind == "notify" else (record.kind, record.debt)
 
 
 def waking_kind(cause: str) -> str:
@@ -156,30 +189,3 @@ def waking_kind(cause: str) -> str:
 def is_lost_update(record: WriteRecord) -> bool:
     """The writer had read the row, somebody wrote it since, and the writer wrote over that."""
     return 0 <= record.read_version < getattr(record.old, "version", 0)
-
-
-def is_stale_event(message: Any, book: Book | None) -> bool:
-    """The event's object has moved on at Stripe since: what it says of status, money or attempts is no longer so."""
-    if message is None or message.event is None or book is None:
-        return False
-    said = message.event.data.object
-    held = current(book, said)
-    if held is None or held is said:
-        return False
-    return any(getattr(said, field, None) != getattr(held, field, None) for field in _MATERIAL)
-
-
-_MATERIAL = ("status", "amount_paid", "amount_remaining", "attempt_count", "next_payment_attempt", "delinquent")
-
-
-def current(book: Book, said: Any) -> Any:
-    """The object that an event told of, as it stands at Stripe now; None for a kind that is not kept, or one that is gone."""
-    if isinstance(said, Customer):
-        return book.customer
-    if isinstance(said, Invoice):
-        return book.invoices.get(said.id)
-    if isinstance(said, Subscription):
-        return book.subscriptions.get(said.id)
-    if isinstance(said, Charge):
-        return book.charges.get(said.id)
-    return book.payment_intents.get(said.id) if isinstance(said, PaymentIntent) else None

@@ -52,6 +52,7 @@ DERIVED: dict[str, frozenset[str]] = {
     MISSING: frozenset({"subs_dunning"}),
 }
 _NO_ROW = DunningRow("")
+_NONE_UNHEALABLE: frozenset[str] = frozenset()
 
 
 def disagreements(shard: Shard, expected: Expected, policy: DunningPolicy, ledger: Ledger) -> dict[str, str]:
@@ -59,8 +60,9 @@ def disagreements(shard: Shard, expected: Expected, policy: DunningPolicy, ledge
     found: dict[str, str] = {}
     if not expected.applies:
         return found
-    judge_debt(shard, expected, policy, found)
-    judge_success(shard, expected, policy, found)
+    flags, metadata = shard.one("subs_account").flags, shard.stripe.customer.metadata
+    judge_debt(shard, expected, policy, flags, metadata, found)
+    judge_success(expected, policy, flags, metadata, found)
     judge_entitlements(shard.all("cf_prod"), expected.entitlements, found)
     wrong = ledger.wrong(shard)
     if wrong:
@@ -70,14 +72,15 @@ def disagreements(shard: Shard, expected: Expected, policy: DunningPolicy, ledge
     return found
 
 
-def judge_debt(shard: Shard, expected: Expected, policy: DunningPolicy, found: dict[str, str]) -> None:
+def judge_debt(
+    shard: Shard, expected: Expected, policy: DunningPolicy, flags: int, metadata: Mapping[str, str], found: dict[str, str]
+) -> None:
     """bad_debt_stuck, bad_debt_missed, dunning_wrong and debt_flags_inconsistent."""
     dunning = shard.one("subs_dunning") or _NO_ROW
-    flag = bool(shard.one("subs_account").flags & policy.bad_debt_flag)
-    metadata = shard.stripe.customer.metadata
+    flag = flags & policy.bad_debt_flag != 0
     key = metadata.get(policy.bad_debt_key, "")
     in_status = dunning.status == BAD_DEBT
-    if not in_status == flag == bool(key):
+    if not in_status == flag == (key != ""):
         found[FLAGS_INCONSISTENT] = f"status {dunning.status}, flag {'on' if flag else 'off'}, customer {policy.bad_debt_key}={key or 'absent'}"
     wrong = _debt_fields(shard, expected, policy, in_status, flag, metadata)
     if wrong:
@@ -102,11 +105,11 @@ def _debt_fields(shard: Shard, expected: Expected, policy: DunningPolicy, in_sta
         wrong.append(f"status {'' if in_status else 'not '}bad_debt")
     if flag != expected.bad_debt:
         wrong.append(f"flag {'on' if flag else 'off'}")
-    wrong += _keys("customer", metadata, expected.metadata, (policy.bad_debt_key, policy.bad_debt_since_key))
+    if metadata != expected.metadata:
+        wrong += _keys("customer", metadata, expected.metadata, (policy.bad_debt_key, policy.bad_debt_since_key))
     for id, invoice in shard.stripe.invoices.items():
-        true = expected.invoice_metadata.get(id)
-        if true is not None or invoice.metadata:
-            wrong += _keys(id, invoice.metadata, true or {}, (policy.bad_debt_key, policy.bad_debt_amount_key))
+        if invoice.metadata or id in expected.invoice_metadata:
+            wrong += _keys(id, invoice.metadata, expected.invoice_metadata.get(id, {}), (policy.bad_debt_key, policy.bad_debt_amount_key))
     return wrong
 
 
@@ -117,10 +120,10 @@ def _keys(where: str, held: Mapping[str, str], true: Mapping[str, str], keys: tu
     ]
 
 
-def judge_success(shard: Shard, expected: Expected, policy: DunningPolicy, found: dict[str, str]) -> None:
+def judge_success(expected: Expected, policy: DunningPolicy, flags: int, metadata: Mapping[str, str], found: dict[str, str]) -> None:
     """no_successful_payment_stuck and no_successful_payment_missed."""
-    flag = bool(shard.one("subs_account").flags & policy.no_success_flag)
-    key = shard.stripe.customer.metadata.get(policy.no_success_key, "")
+    flag = flags & policy.no_success_flag != 0
+    key = metadata.get(policy.no_success_key, "")
     if flag == expected.no_successful_payment and key == expected.metadata.get(policy.no_success_key, ""):
         return
     code = NO_SUCCESS_MISSED if expected.no_successful_payment else NO_SUCCESS_STUCK
@@ -135,7 +138,9 @@ def judge_entitlements(held: Mapping[str, Any], true: Mapping[str, str], found: 
         has = FREE if row is None else row.plan
         if has != plan:
             wrong.append(f"{product} {has}, truth {plan}")
-    wrong += [f"{product} {row.plan}, never bought" for product, row in held.items() if product not in true and row.plan not in (FREE, NONE)]
+    for product, row in held.items():
+        if product not in true and row.plan not in (FREE, NONE):
+            wrong.append(f"{product} {row.plan}, never bought")
     if wrong:
         found[ENTITLEMENT_DRIFT] = ", ".join(wrong)
 
@@ -149,7 +154,7 @@ class Ledger:
     __slots__ = ("unhealable", "_last", "_read", "_authority", "_wrong")
 
     def __init__(self) -> None:
-        self.unhealable: frozenset[str] = frozenset()
+        self.unhealable = _NONE_UNHEALABLE
         self._last: dict[str, LedgerRow] = {}
         self._read = 0
         self._authority = -1
@@ -160,11 +165,13 @@ class Ledger:
         rows = shard.all("billing_prod")
         if len(rows) == self._read and shard.authority == self._authority:
             return self._wrong
-        for row in islice(rows.values(), self._read, None):
-            last = self._last.get(row.object_id)
-            if last is None or row.sequence >= last.sequence:
-                self._last[row.object_id] = row
-        self._read, self._authority = len(rows), shard.authority
+        if len(rows) != self._read:
+            for row in islice(rows.values(), self._read, None):
+                last = self._last.get(row.object_id)
+                if last is None or row.sequence >= last.sequence:
+                    self._last[row.object_id] = row
+            self._read = len(rows)
+        self._authority = shard.authority
         self._wrong = ", ".join(self._compare(shard.stripe))
         return self._wrong
 
@@ -172,24 +179,54 @@ class Ledger:
         """Set apart the entries that nothing at Stripe answers to; True if there are any."""
         self.wrong(shard)
         book: Book = shard.stripe
-        self.unhealable = frozenset(id for id in self._last if id not in book.invoices and id not in book.charges)
-        self._authority = -1
-        return bool(self.unhealable)
+        unknown = [id for id in self._last if id not in book.invoices and id not in book.charges]
+        if unknown:
+            self.unhealable, self._authority = frozenset(unknown), -1
+        return bool(unknown)
 
     def _compare(self, book: Book) -> list[str]:
-        wrong = [w for invoice in book.invoices.values() if invoice.status != "draft" and (w := self._differs(invoice.id, invoice_entry(invoice)))]
-        wrong += [w for charge in book.charges.values() if charge.status != "pending" and (w := self._differs(charge.id, charge_entry(charge)))]
-        for id in self._last:
-            if id not in book.invoices and id not in book.charges and id not in self.unhealable:
-                wrong.append(f"{id} is unknown at Stripe")
+        last, wrong, met = self._last, [], 0
+        for id, invoice in book.invoices.items():
+            row = last.get(id)
+            met += row is not None
+            if invoice.status != "draft" and (row is None or not _tells_invoice(row, invoice)):
+                wrong.append(_difference(id, row, invoice_entry(invoice)))
+        for id, charge in book.charges.items():
+            row = last.get(id)
+            met += row is not None
+            if charge.status != "pending" and (row is None or not _tells_charge(row, charge)):
+                wrong.append(_difference(id, row, charge_entry(charge)))
+        if met < len(last):
+            wrong += [f"{id} is unknown at Stripe" for id in last if id not in book.invoices and id not in book.charges and id not in self.unhealable]
         return wrong
 
-    def _differs(self, id: str, true: tuple[str, str, int, int, int]) -> str:
-        row = self._last.get(id)
-        if row is None:
-            return f"{id} has no entry"
-        held = (row.kind, row.status, row.amount_due, row.amount_paid, row.amount_remaining)
-        return "" if held == true else f"{id} {_entry(held)}, truth {_entry(true)}"
+
+def _tells_invoice(row: LedgerRow, invoice: Invoice) -> bool:
+    """The row is what `invoice_entry` says; asked of every invoice whenever Stripe has moved, hence field by field."""
+    return (
+        row.status == invoice.status
+        and row.amount_paid == invoice.amount_paid
+        and row.amount_remaining == invoice.amount_remaining
+        and row.amount_due == invoice.amount_due
+        and row.kind == "invoice"
+    )
+
+
+def _tells_charge(row: LedgerRow, charge: Charge) -> bool:
+    """The row is what `charge_entry` says."""
+    return (
+        row.status == charge.status
+        and row.amount_paid == (charge.amount if charge.status == "succeeded" else 0)
+        and row.amount_due == charge.amount
+        and row.amount_remaining == 0
+        and row.kind == "charge"
+    )
+
+
+def _difference(id: str, row: LedgerRow | None, true: tuple[str, str, int, int, int]) -> str:
+    if row is None:
+        return f"{id} has no entry"
+    return f"{id} {_entry((row.kind, row.status, row.amount_due, row.amount_paid, row.amount_remaining))}, truth {_entry(true)}"
 
 
 def _entry(entry: tuple[str, str, int, int, int]) -> str:

@@ -6,17 +6,18 @@ most the policy's budget; once nothing is on its way, or the budget is spent, it
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from heapq import heappop, heappush
-from typing import Any
 
 import msgspec
 
-from billsim.checks.always import ENGINE, FACADE, WORLD, Finding, check_action, check_write, ends
-from billsim.checks.cause import Clock, Given, Opener, classify, is_derived_write, provenance, waking_kind
+from billsim.checks.always import ENGINE, FACADE, LOOKED_AT, WORLD, Finding, check_action, check_write, ends
+from billsim.checks.blame import Blame, Memory
+from billsim.checks.cause import DATA, MANUAL_WRITE, Clock, Given, Opener, is_derived_write, of_truth, permit_of, provenance, waking_kind
 from billsim.checks.codes import AUTHORITIES, CODES, DERIVED, MISSING, UNJUSTIFIED, Ledger, disagreements
+from billsim.checks.fields import harms, mends
 from billsim.checks.truth import NOTHING, Expected, Permit, truth
+from billsim.checks.witness import Testimony
 from billsim.core.histogram import Histogram
 from billsim.core.policy import DunningPolicy
 from billsim.core.trace import ActionRecord, DriftRecord, LatencyRecord, Trace, WriteRecord
@@ -25,8 +26,8 @@ from billsim.stores.base import Shard, Stores
 NEVER_MS = 1 << 62
 _KEPT = 10_000
 _FINDINGS_KEPT = 1_000
-_HANDLED_KEPT = 8
-_COPY = re.compile(r"/(?:d|attempt)\d+")
+# The highest bearing that a record can have on a code.
+_MOST = 3
 _FACADE = ("pay_bad_debt", "facade_pay")
 _WORLD = ("stripe", "support", "bank", "customer", "catalog", "profile")
 _WRITERS = {**dict.fromkeys(_FACADE, FACADE), **dict.fromkeys(_WORLD, WORLD)}
@@ -56,13 +57,13 @@ class Report(msgspec.Struct, frozen=True):
 
 
 class Interval:
-    """A disagreement under one code. `drifted`: at some instant nothing was on its way. `tried`: the tasks that wrote its
-    stores and did not close it.
+    """A disagreement under one code. `drifted`: at some instant nothing was on its way. `tried`: the tasks that mended some of it and did not close
+    it. `told`: what the writer that opened it went by.
 
     `about`: the keys of the consequences that were missing when it opened; once none of those is, what is missing then is another matter.
     """
 
-    __slots__ = ("code", "opened_ms", "opener", "detail", "about", "drifted", "tried", "cause")
+    __slots__ = ("code", "opened_ms", "opener", "detail", "about", "drifted", "tried", "told", "cause")
 
     def __init__(self, code: str, opened_ms: int, opener: Opener, detail: str, about: frozenset[str] = frozenset()) -> None:
         self.code = code
@@ -72,13 +73,14 @@ class Interval:
         self.about = about
         self.drifted = False
         self.tried: dict[str, None] = {}
+        self.told = Testimony()
         self.cause: Callable[[], str] | None = None
 
 
 class Watch:
     """What the judge keeps of one account: its truth and until when that holds, the open intervals, and what was permitted of late."""
 
-    __slots__ = ("expected", "authority", "until_ms", "open", "past", "ledger", "parted_ms", "handled", "unjudged_ms")
+    __slots__ = ("expected", "authority", "until_ms", "open", "past", "ledger", "parted_ms", "memory", "unjudged_ms")
 
     def __init__(self) -> None:
         self.expected: Expected = NOTHING
@@ -88,7 +90,7 @@ class Watch:
         self.past: list[tuple[int, frozenset[Permit]]] = []
         self.ledger = Ledger()
         self.parted_ms: int | None = None
-        self.handled: dict[str, str] = {}
+        self.memory = Memory()
         self.unjudged_ms: int | None = None
 
 
@@ -100,12 +102,12 @@ def writer_of(component: str) -> str:
 class Judge:
     """Looks at the accounts that a step touched and at those whose truth the clock moves.
 
-    The world may replace `woken_by` (task name -> the message that woke it, or None) and `writer_of` (component -> `engine`, `facade` or `world`). It
-    calls `begin` once, `tick` before it performs anything later than `next_clock_ms`, `look` after each step for each touched account, `finish` once.
+    The world may replace `blame.line_of` and `writer_of` (component -> `engine`, `facade` or `world`). It calls `begin` once, `tick` before it
+    performs anything later than `next_clock_ms`, `look` after each step for each touched account, `finish` once.
     """
 
     def __init__(self, stores: Stores, policy: DunningPolicy, trace: Trace) -> None:
-        self.woken_by: Callable[[str], Any] = lambda _task: None
+        self.blame = Blame(policy)
         self.writer_of: Callable[[str], str] = writer_of
         self.next_clock_ms = NEVER_MS
         self._stores = stores
@@ -144,16 +146,16 @@ class Judge:
             if watch.open:
                 self._weigh(shard, watch, now_ms)
             return
-        if now_ms >= watch.until_ms or shard.authority != watch.authority or any(record[0] == "actions" for record in fresh):
-            self._renew(shard, watch, now_ms)
         records = tuple(fresh)
         fresh.clear()
+        if now_ms >= watch.until_ms or shard.authority != watch.authority or any([record[0] == "actions" for record in records]):
+            self._renew(shard, watch, now_ms)
         for record in records:
             self._inspect(shard, watch, record)
         self._settle(shard, watch, now_ms, records)
         for record in records:
             if isinstance(record, WriteRecord) and record.cause.startswith("stripe."):
-                self._remember(watch, record)
+                self.blame.remember(watch.memory, record)
 
     def tick(self, now_ms: int) -> None:
         """Judge the accounts whose truth the clock has moved up to and including `now_ms`, each as of its own boundary."""
@@ -222,17 +224,21 @@ class Judge:
         """Open what disagrees newly, close what agrees again, and tell lag from drift."""
         held = disagreements(shard, watch.expected, self._policy, watch.ledger)
         if held or watch.open:
-            missing = frozenset(due.key for due in watch.expected.consequences)
+            missing = frozenset([due.key for due in watch.expected.consequences])
             for code in [code for code, interval in watch.open.items() if _is_over(interval, held, missing)]:
-                self._close(shard, watch.open.pop(code), now_ms, _opener(why, code, now_ms))
+                interval = watch.open.pop(code)
+                self._close(shard, interval, now_ms, why)
+                # It refers to the interval: parted, both are freed at once, and not when cycles are looked for.
+                interval.cause = None
             for code, detail in held.items():
                 if code not in watch.open:
                     about = missing if code == MISSING else frozenset()
                     self._open(shard, watch, Interval(code, now_ms, _opener(why, code, now_ms), detail, about))
                 elif not isinstance(why, (Clock, Given)):
-                    watch.open[code].tried |= _who_tried(why, code)
+                    self._follow(shard, watch, watch.open[code], why)
             self._weigh(shard, watch, now_ms)
-        self._converged(shard, watch, now_ms)
+        if watch.parted_ms is not None:
+            self._converged(shard, watch, now_ms)
 
     def _open(self, shard: Shard, watch: Watch, interval: Interval) -> None:
         watch.open[interval.code] = interval
@@ -241,12 +247,13 @@ class Judge:
         if watch.parted_ms is None and interval.code != UNJUSTIFIED:
             watch.parted_ms = interval.opened_ms
 
-    def _close(self, shard: Shard, interval: Interval, now_ms: int, closer: Opener) -> None:
+    def _close(self, shard: Shard, interval: Interval, now_ms: int, why: Why) -> None:
         """The disagreement is over: an interval without length is nothing, one within what lag may be is lag, any other is drift."""
         length_ms = now_ms - interval.opened_ms
         if length_ms <= 0:
             return
         if self._is_drift(interval, now_ms):
+            closer = _opener(why, interval.code, now_ms)
             if isinstance(closer, (WriteRecord, ActionRecord)):
                 # Its last write has mended it: it was never left half done.
                 interval.tried.pop(closer.task, None)
@@ -270,7 +277,7 @@ class Judge:
 
     def _converged(self, shard: Shard, watch: Watch, now_ms: int) -> None:
         """Note how long the account took, once it equals truth again."""
-        if watch.parted_ms is None or any(code != UNJUSTIFIED for code in watch.open):
+        if watch.parted_ms is None or any([code != UNJUSTIFIED for code in watch.open]):
             return
         length_ms, watch.parted_ms = now_ms - watch.parted_ms, None
         if not watch.open:
@@ -284,7 +291,7 @@ class Judge:
         self._opened[interval.code] += 1
         cause = interval.cause() if interval.cause is not None else ""
         closing = provenance(closer) if closer is not None else None
-        opening = provenance(interval.opener)
+        opening = provenance(interval.opener, interval.told)
         drift = DriftRecord("drift", shard.account, interval.code, interval.opened_ms, closed_ms, cause, opening, closing, interval.detail)
         self._trace.add(drift)
         if closed_ms is None:
@@ -298,19 +305,19 @@ class Judge:
         """Put one record to the checks that always hold, and to the justification that acts need."""
         if isinstance(record, ActionRecord):
             self._find_all(check_action(shard, record, self._policy))
-            if record.executed and not self._is_permitted(watch, _permit(record), record.at_ms):
+            if record.executed and not self._is_permitted(watch, permit_of(record), record.at_ms):
                 self._unjustified(shard, watch, record, f"{record.kind} {record.step} for {record.debt}, while truth said {watch.expected.status}")
             return
-        writer = self._writer(record)
         judged = watch.unjudged_ms is None or record.at_ms - watch.unjudged_ms <= self._policy.lag_budget_ms
-        self._find_all(check_write(shard, record, self._policy, writer, judged))
-        if writer == ENGINE:
-            self._check_end(shard, watch, record)
-
-    def _check_end(self, shard: Shard, watch: Watch, record: WriteRecord) -> None:
-        """An engine's write to an authority needs its justification: policy's, or a person's request."""
+        if not judged or record.store in LOOKED_AT:
+            self._find_all(check_write(shard, record, self._policy, self._writer(record), judged))
         what = ends(record)
-        if what is None or waking_kind(record.cause) in _ASKED_FOR:
+        if what is not None and self._writer(record) == ENGINE:
+            self._check_end(shard, watch, record, what)
+
+    def _check_end(self, shard: Shard, watch: Watch, record: WriteRecord, what: str) -> None:
+        """An engine's write to an authority needs its justification: policy's, or a person's request."""
+        if waking_kind(record.cause) in _ASKED_FOR:
             return
         if what == "cancel" and (self._is_permitted(watch, ("end", record.key), record.at_ms) or _mirrors_stripe(shard, record)):
             return
@@ -328,30 +335,36 @@ class Judge:
             interval.drifted = True
             self._open(shard, watch, interval)
 
+    # --- causes ---
+
+    def broke_off(self, shard: Shard, task: str) -> None:
+        """A handler that had written something failed: whatever disagrees now was left half done."""
+        if shard.judged is not None:
+            for interval in shard.judged.open.values():
+                interval.tried[task] = None
+
+    def _follow(self, shard: Shard, watch: Watch, interval: Interval, records: Records) -> None:
+        """Note who mends some of what stands open; a handler that makes right fields wrong is what the drift comes from, not the lag before it."""
+        for record in records:
+            if self._writer(record) == WORLD:
+                continue
+            if _mends(record, interval, watch.expected, self._policy):
+                interval.tried[record.task] = None
+            elif _is_truths(interval.opener) and not interval.drifted and _harms(record, interval.code, watch.expected, self._policy):
+                interval.opener = record
+                interval.cause = self._cause_of(shard, watch, interval)
+
     def _cause_of(self, shard: Shard, watch: Watch, interval: Interval) -> Callable[[], str]:
-        """The classifier's answer, with what is known now; only whether a handler tried to mend it is asked later."""
+        """The cause as far as it is known now; only whether a handler mended some of it is asked when the books are closed."""
         opener = interval.opener
-        if isinstance(opener, (Clock, Given)):
-            return lambda: classify(opener, interval.code, None, None, repeated=False, mended=bool(interval.tried), by_world=False)
-        by_world = self._writer(opener) == WORLD
-        if by_world or (isinstance(opener, WriteRecord) and not is_derived_write(opener)):
-            return lambda: classify(opener, interval.code, None, None, repeated=False, mended=bool(interval.tried), by_world=by_world)
-        message = self.woken_by(opener.task)
-        repeated = self._is_repeated(watch, opener, message)
-        cause = classify(opener, interval.code, message, shard.stripe, repeated=repeated, mended=False, by_world=False)
+        if isinstance(opener, Given):
+            return lambda: DATA
+        if isinstance(opener, Clock) or (interval.code != UNJUSTIFIED and _is_truths(opener)):
+            return lambda: of_truth(bool(interval.tried))
+        if self._writer(opener) == WORLD:
+            return lambda: MANUAL_WRITE
+        cause, interval.told = self.blame.of_handler(watch.memory, shard, interval.code, opener, watch.expected)
         return lambda: cause
-
-    def _is_repeated(self, watch: Watch, record: WriteRecord | ActionRecord, message: Any) -> bool:
-        """The component had handled this message, or a copy of it, in an earlier task."""
-        name = _message_name(record, message)
-        first = watch.handled.get(f"{record.component}|{name}") if name else None
-        return first is not None and first != record.task
-
-    def _remember(self, watch: Watch, record: WriteRecord) -> None:
-        """Which task of a component first wrote because of which message; the latest few are enough, copies travel close together."""
-        watch.handled.setdefault(f"{record.component}|{_message_name(record, None)}", record.task)
-        if len(watch.handled) > _HANDLED_KEPT:
-            del watch.handled[next(iter(watch.handled))]
 
     def _writer(self, record: WriteRecord | ActionRecord) -> str:
         return WORLD if record.component == record.account else self.writer_of(record.component)
@@ -392,7 +405,14 @@ def _opener(why: Why, code: str, now_ms: int) -> Opener:
         return why
     if not why:
         return Clock(now_ms)
-    return max(enumerate(why), key=lambda nth: (_bearing(nth[1], code), nth[0]))[1]
+    best, most = why[-1], -1
+    for record in reversed(why):
+        bearing = _bearing(record, code)
+        if bearing > most:
+            best, most = record, bearing
+            if bearing == _MOST:
+                break
+    return best
 
 
 def _is_over(interval: Interval, held: Mapping[str, str], missing: frozenset[str]) -> bool:
@@ -413,13 +433,21 @@ def _bearing(record: WriteRecord | ActionRecord, code: str) -> int:
     return 1 if record.store in AUTHORITIES else 0
 
 
-def _who_tried(records: Records, code: str) -> dict[str, None]:
-    """The tasks that wrote the stores in which the code shows."""
-    return {record.task: None for record in records if isinstance(record, WriteRecord) and record.store in DERIVED[code] and is_derived_write(record)}
+def _is_truths(opener: Opener) -> bool:
+    """Truth moved: by the clock, or because an authority changed."""
+    return isinstance(opener, Clock) or (isinstance(opener, WriteRecord) and not is_derived_write(opener))
 
 
-def _permit(record: ActionRecord) -> Permit:
-    return ("notify", record.debt, record.step) if record.kind == "notify" else (record.kind, record.debt)
+def _harms(record: WriteRecord | ActionRecord, code: str, expected: Expected, policy: DunningPolicy) -> bool:
+    return isinstance(record, WriteRecord) and harms(record, code, expected, policy)
+
+
+def _mends(record: WriteRecord | ActionRecord, interval: Interval, expected: Expected, policy: DunningPolicy) -> bool:
+    """The record brought some of what the interval is about to where it belongs; of missing consequences: executed one of them."""
+    if isinstance(record, ActionRecord):
+        step = record.step if record.kind in ("notify", "flag") else record.kind
+        return interval.code == MISSING and record.executed and any(f"{key}/".startswith(f"{record.debt}/{step}/") for key in interval.about)
+    return mends(record, interval.code, expected, policy)
 
 
 def _mirrors_stripe(shard: Shard, record: WriteRecord) -> bool:
@@ -428,17 +456,3 @@ def _mirrors_stripe(shard: Shard, record: WriteRecord) -> bool:
         return False
     subscription = shard.stripe.subscriptions.get(record.new.stripe_subscription)
     return subscription is not None and subscription.status == "canceled"
-
-
-def _message_name(record: WriteRecord | ActionRecord, message: Any) -> str:
-    """The name of the message that woke the writer, without the suffix of a copy; '' where it was not a Stripe event.
-
-    A task that has ended is known by its own name alone: that of the message, and the component.
-    """
-    if isinstance(record, ActionRecord) and message is None:
-        return _COPY.sub("", record.task.removeprefix("e/").removesuffix(f"/{record.component}"))
-    cause = record.cause if isinstance(record, WriteRecord) else f"{message.kind} {message.name}"
-    kind, _, name = cause.partition(" ")
-    if not kind.startswith("stripe."):
-        return ""
-    return _COPY.sub("", name) if "/d" in name else name

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from billsim.checks.cause import current, is_lost_update
+from billsim.checks.cause import is_lost_update
+from billsim.checks.witness import current
 from billsim.core.trace import ActionRecord, MessageRecord, WriteRecord
 from billsim.stripe.objects import Book
 
@@ -30,7 +31,7 @@ MARKS = (
     RECOVERED_SENT,
 )
 
-_OF_MESSAGE = {"duplicate": DUPLICATE_DELIVERED, "retried": REDELIVERED, "dead_letter": DEAD_LETTER_USED}
+_OF_MESSAGE = {"duplicate": DUPLICATE_DELIVERED, "retried": REDELIVERED, "redelivered": REDELIVERED, "dead_letter": DEAD_LETTER_USED}
 
 
 def of_message(record: MessageRecord) -> str | None:

@@ -66,6 +66,7 @@ class Debt(NamedTuple):
 
 
 NOTHING = Expected(applies=False)
+NO_PERMITS: frozenset[Permit] = frozenset()
 _SEVERITY = {RETRYING: 1, DELINQUENT: 2, BAD_DEBT: 3}
 _LEVELS = {HEALTHY: 0, RETRYING: 1, DELINQUENT: 2, BAD_DEBT: 3}
 BANNED = 4
@@ -77,20 +78,20 @@ def truth(shard: Shard, policy: DunningPolicy, now_ms: int, shared: bool = False
         return NOTHING
     book: Book = shard.stripe
     debts = debts_of(book, policy, now_ms)
-    bad = {debt.invoice.id: debt for debt in debts if debt.status == BAD_DEBT}
-    since_ms = min((debt.bad_ms or 0 for debt in bad.values()), default=None)
-    status = max((debt.status for debt in debts), key=_SEVERITY.__getitem__, default=HEALTHY)
+    bad = [debt for debt in debts if debt.status == BAD_DEBT] if debts else debts
+    since_ms = min([debt.bad_ms or 0 for debt in bad]) if bad else None
+    status = max([debt.status for debt in debts], key=_SEVERITY.__getitem__) if debts else HEALTHY
     level = BANNED if since_ms is not None and is_ban_due(since_ms, policy, now_ms) else _LEVELS[status]
     unpaid_for = has_no_successful_payment(shard, book)
     dues, permits = consequences_of(shard, book, debts, status, level, policy)
     return Expected(
         status=status,
-        retry_count=max((debt.invoice.attempt_count for debt in debts), default=0),
+        retry_count=max([debt.invoice.attempt_count for debt in debts]) if debts else 0,
         escalation_level=level,
         bad_debt=status == BAD_DEBT,
         no_successful_payment=unpaid_for,
         metadata=customer_metadata(shard, since_ms, unpaid_for, policy),
-        invoice_metadata={id: invoice_metadata(debt.invoice, policy) for id, debt in bad.items()},
+        invoice_metadata={debt.invoice.id: invoice_metadata(debt.invoice, policy) for debt in bad} if bad else {},
         entitlements=entitlements_of(shard.all("ope"), status, level),
         consequences=dues,
         permits=permits,
@@ -103,13 +104,15 @@ def truth(shard: Shard, policy: DunningPolicy, now_ms: int, shared: bool = False
 
 def is_judged(shard: Shard, policy: DunningPolicy, shared: bool) -> bool:
     """Not judged: contract types, merged accounts, and accounts without a customer at Stripe."""
-    return has_stripe_customer(shard) and not is_contract(shard, policy) and not is_merged(shared)
+    return not is_merged(shared) and has_stripe_customer(shard) and not is_contract(shard, policy)
 
 
 def has_stripe_customer(shard: Shard) -> bool:
     """Stripe knows the account: it is mapped to a customer that exists."""
-    mapping = shard.one("subs_customer")
-    return bool(mapping and mapping.stripe_customer and shard.stripe is not None and shard.stripe.customer is not None and shard.one("subs_account"))
+    mapping, book = shard.one("subs_customer"), shard.stripe
+    if mapping is None or not mapping.stripe_customer:
+        return False
+    return book is not None and book.customer is not None and shard.one("subs_account") is not None
 
 
 def is_contract(shard: Shard, policy: DunningPolicy) -> bool:
@@ -127,8 +130,9 @@ def is_merged(shared: bool) -> bool:
 
 
 def debts_of(book: Book, policy: DunningPolicy, now_ms: int) -> list[Debt]:
-    """The owed invoices, in order of creation, each with what it makes of the account."""
-    return [debt_of(book, invoice, policy, now_ms) for invoice in book.invoices.values() if is_debt(book, invoice, now_ms)]
+    """The owed invoices, in order of creation, each with what it makes of the account. Most have been paid: nothing more is asked of those."""
+    unpaid = [invoice for invoice in book.invoices.values() if invoice.amount_remaining]
+    return [debt_of(book, invoice, policy, now_ms) for invoice in unpaid if is_debt(book, invoice, now_ms)]
 
 
 def is_debt(book: Book, invoice: Invoice, now_ms: int) -> bool:
@@ -259,10 +263,11 @@ def is_ban_due(since_ms: int, policy: DunningPolicy, now_ms: int) -> bool:
 def next_change_ms(book: Book, debts: list[Debt], since_ms: int | None, policy: DunningPolicy, now_ms: int) -> int | None:
     """The next instant at which truth changes by the clock alone: a due date, the end of a grace, the ban."""
     instants = [invoice.due_date * 1000 for invoice in book.invoices.values() if invoice.due_date is not None and is_owed(invoice)]
-    instants += [debt.bad_ms for debt in debts if debt.bad_ms is not None]
+    if debts:
+        instants += [debt.bad_ms for debt in debts if debt.bad_ms is not None]
     if since_ms is not None:
         instants.append(since_ms + policy.ban_after_ms)
-    return min((instant for instant in instants if instant > now_ms), default=None)
+    return min([instant for instant in instants if instant > now_ms], default=None) if instants else None
 
 
 # --- flags, metadata, entitlements -----------------------------------------------------------------------------------------------------------
@@ -332,7 +337,7 @@ def consequences_of(
 ) -> tuple[tuple[Due, ...], frozenset[Permit]]:
     """(what is called for and not yet executed, what may be done at all)."""
     if not debts and not shard.actions and not may_recover(book, policy):
-        return (), frozenset()
+        return (), NO_PERMITS
     called = notices(debts, status)
     called += flags(shard, book, debts, status, policy) + cancels(shard, book, debts, status) + bans(shard, debts, level)
     called += recoveries(book, status, policy) + unbans(shard, level)
@@ -428,10 +433,8 @@ def recoveries(book: Book, status: str, policy: DunningPolicy) -> list[Due]:
 
 def may_recover(book: Book, policy: DunningPolicy) -> bool:
     """Some invoice was ever marked uncollectible or tried to the end: cheaper to ask than `was_bad_when_paid`."""
-    return any(
-        invoice.attempt_count >= policy.max_attempts or invoice.status_transitions.marked_uncollectible_at is not None
-        for invoice in book.invoices.values()
-    )
+    most = policy.max_attempts
+    return any([i.attempt_count >= most or i.status_transitions.marked_uncollectible_at is not None for i in book.invoices.values()])
 
 
 def was_bad_when_paid(book: Book, invoice: Invoice, policy: DunningPolicy) -> bool:

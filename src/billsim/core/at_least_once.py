@@ -18,7 +18,11 @@ BACKOFF_JITTER = Quantiles("backoff_jitter", (0, 1000))
 
 
 class Retry(NamedTuple):
-    """First back-off, the longest, and how many attempts there are before the dead letter. Milliseconds."""
+    """First back-off, the longest, and how many attempts there are before the dead letter. Milliseconds.
+
+    The defaults are Pub/Sub's (10 s, 600 s: https://cloud.google.com/pubsub/docs/handling-failures#subscription_retry_policy; 5 attempts:
+    https://cloud.google.com/pubsub/docs/dead-letter-topics).
+    """
 
     first_ms: int = 10 * SECOND_MS
     longest_ms: int = 600 * SECOND_MS
@@ -45,19 +49,38 @@ class Parcel(Wake):
         self.topic.arrived(self)
 
 
+class AckLostError(Exception):
+    """The receiver was done with a parcel, and its acknowledgement never arrived: the parcel is delivered again."""
+
+
 Receive = Callable[[Parcel, Done], None]
 Log = Callable[[str, Parcel], None]
 
 
 class Topic:
-    """Delivers parcels to `receive(parcel, done)`; `log(what, parcel)` hears of each step: delivered, finished, retried, dead_letter, redriven."""
+    """Delivers parcels to `receive(parcel, done)`; `log(what, parcel)` hears of each step: delivered, finished, retried, dead_letter, redriven.
 
-    def __init__(self, kernel: Kernel, choices: Choices, name: str, latency: Quantiles, receive: Receive, log: Log) -> None:
+    `loses_ack`, where there is one, says of a parcel that was dealt with whether its acknowledgement is lost.
+    """
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        choices: Choices,
+        name: str,
+        latency: Quantiles,
+        receive: Receive,
+        log: Log,
+        *,
+        retry: Retry = Retry(),  # noqa: B008 - a value
+        loses_ack: Callable[[Parcel], bool] | None = None,
+    ) -> None:
         self.kernel = kernel
         self.choices = choices
         self.name = name
         self.latency = latency
-        self.retry = Retry()
+        self.retry = retry
+        self.loses_ack = loses_ack
         self.dead: list[Parcel] = []
         self._receive = receive
         self._log = log
@@ -88,6 +111,8 @@ class Topic:
         self._log("delivered", parcel)
 
         def done(failure: Exception | None) -> None:
+            if failure is None and self.loses_ack is not None and self.loses_ack(parcel):
+                failure = AckLostError(parcel.name)
             if failure is None:
                 self._log("finished", parcel)
             elif parcel.attempt % 100 >= self.retry.attempts:

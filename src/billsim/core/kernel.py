@@ -20,7 +20,6 @@ class Wake(Event):
         self.callbacks = None  # type: ignore[assignment]
         self._ok = True
         self._value = None
-        self._calls = [self.fire]
 
     def fire(self, _event: Any) -> None:
         """What happens. Runs with the kernel's clock at the scheduled instant."""
@@ -84,7 +83,7 @@ class Kernel:
 
     def after(self, delay_ms: int, rank: int, wake: Wake) -> None:
         """Fire `wake` `delay_ms` from now."""
-        wake.callbacks = wake._calls  # type: ignore[assignment]
+        wake.callbacks = [wake.fire]
         self._env.schedule(wake, rank, delay_ms)  # type: ignore[arg-type]
 
     def at(self, instant_ms: int, rank: int, wake: Wake) -> None:

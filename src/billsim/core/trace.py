@@ -37,7 +37,7 @@ class WriteRecord(NamedTuple):
 
 class MessageRecord(NamedTuple):
     """Something moved in the pipe or a queue: `what` is emitted, published, delivered, duplicate, finished, dropped, retried, dead_letter, held,
-    released, redriven.
+    released, redriven; and for Stripe's own tries refused (no 2xx), redelivered, undelivered (given up).
     """
 
     table: str
@@ -98,7 +98,18 @@ class LatencyRecord(NamedTuple):
     ms: int
 
 
-Record = WriteRecord | MessageRecord | DriftRecord | ActionRecord | MarkRecord | LatencyRecord
+class RemediationRecord(NamedTuple):
+    """An attempt to mend an account, as the audit has it: what it was to do, what came of it, and whether it failed."""
+
+    table: str
+    at_ms: int
+    account: str
+    params: str
+    result: str
+    failed: bool
+
+
+Record = WriteRecord | MessageRecord | DriftRecord | ActionRecord | MarkRecord | LatencyRecord | RemediationRecord
 Sink = Callable[[list[Any]], None]
 
 

@@ -1,6 +1,7 @@
 """The pipe from end to end: Stripe's POST, ingress, Pub/Sub, event-filter, handler-registry, resolution to the account, the engine.
 
-Stripe's own order is kept nowhere: each event travels by itself, and may be held, doubled or overtaken.
+Stripe's own order is kept nowhere: each event travels by itself, and may be held, doubled or overtaken. Two loops repeat it: Stripe's own, until the
+ingress answers 2xx, and Pub/Sub's, until the engine has handled it.
 """
 
 from __future__ import annotations
@@ -9,15 +10,17 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from billsim.core.at_least_once import Done, Parcel
+from billsim.core.at_least_once import BACKOFF_JITTER, Done, Parcel, Retry
 from billsim.core.choices import Choices
 from billsim.core.kernel import Kernel
 from billsim.core.latency import WEBHOOK
-from billsim.core.time import SECOND_MS
+from billsim.core.time import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
 from billsim.core.trace import MessageRecord
 from billsim.pipe import ingress, pubsub
 from billsim.pipe.event_filter import EventFilter
 from billsim.pipe.handler_registry import HANDLERS
+from billsim.pipe.overtaking import Overtaking
+from billsim.pipe.weather import Weather
 from billsim.ports import Message
 from billsim.stripe.objects import Emitted
 
@@ -25,6 +28,15 @@ _encode = msgspec.json.Encoder().encode
 # Stripe documents that one change may arrive as two Event objects (https://docs.stripe.com/webhooks#handle-duplicate-events); how much later the
 # second comes is assumed.
 DUPLICATE_AFTER_MS = 30 * SECOND_MS
+# Stripe posts again for up to 3 days, with exponential back-off (https://docs.stripe.com/webhooks#retries). It publishes no intervals: assumed.
+STRIPE_RETRY = Retry(5 * MINUTE_MS, 12 * HOUR_MS)
+STRIPE_GIVES_UP_MS = 3 * DAY_MS
+# How the name of what Pub/Sub delivers twice ends; the copies that are Event objects of their own are numbered from 2.
+AGAIN = "/d1"
+
+
+class DeliveryError(Exception):
+    """What receives a delivery fell over it, whatever was in it."""
 
 
 class ResolutionError(Exception):
@@ -66,6 +78,14 @@ class Rule(NamedTuple):
     account: str
 
 
+class Post(NamedTuple):
+    """One try of Stripe's to deliver an event: the how-manieth (from 1), and when the first was due."""
+
+    emitted: Emitted
+    attempt: int
+    since_ms: int
+
+
 class Counts(msgspec.Struct):
     """What went through, for the summary."""
 
@@ -77,15 +97,22 @@ class Counts(msgspec.Struct):
 
 
 class Pipe:
-    """Carries every event that Stripe emits. `bodies`: encode, sign and verify each delivery, as the real ingress does."""
+    """Carries every event that Stripe emits. `bodies`: encode, sign and verify each delivery, as the real ingress does. `weather`: the faults that
+    events are exposed to. `undelivered` holds what Stripe has given up.
+    """
 
-    def __init__(self, kernel: Kernel, choices: Choices, receiver: Receiver, *, secret: str, bodies: bool = True) -> None:
+    def __init__(
+        self, kernel: Kernel, choices: Choices, receiver: Receiver, *, secret: str, bodies: bool = True, weather: Weather | None = None
+    ) -> None:
         self.kernel = kernel
         self.choices = choices
         self.receiver = receiver
         self.counts = Counts()
         self.filter = EventFilter()
         self.subscription = pubsub.subscription(kernel, choices, self._receive, self._log)
+        self.weather = weather
+        self.undelivered: list[Post] = []
+        self._overtaking = Overtaking(kernel, choices, self._let_go)
         self._secret = secret
         self._bodies = bodies
         self._holds: list[Rule] = []
@@ -104,28 +131,98 @@ class Pipe:
             self._held.append(emitted)
             self._note("held", emitted)
             return
-        self._post(emitted)
-        self._duplicate(emitted)
+        if self.weather is None:
+            self._post(emitted)
+            self._duplicate(emitted)
+        else:
+            self._set_out(emitted, self.weather)
+
+    def _set_out(self, emitted: Emitted, weather: Weather) -> None:
+        """Stripe sends an event as the faults will have it. A story that doubles it has doubled it enough."""
+        journey = weather.leaves(emitted)
+        if not self._duplicate(journey.emitted):
+            for copy in range(2, journey.twins + 2):
+                self._copy(journey.emitted, copy)
+        if journey.waits_for:
+            self._note("held", journey.emitted)
+            self._overtaking.wait(journey)
+            return
+        self._post(journey.emitted, journey.after_ms)
+        self._overtaking.passed(emitted)
+
+    def _let_go(self, emitted: Emitted, after_ms: int) -> None:
+        self._note("released", emitted)
+        self._post(emitted, after_ms)
 
     def _post(self, emitted: Emitted, after_ms: int = 0) -> None:
-        delay, rank = self.choices.when(f"{emitted.origin}/pipe/{emitted.name}/post1", WEBHOOK)
-        self.kernel.call_at(self.kernel.now + after_ms + delay, rank, self._arrive, emitted)
+        self._send(Post(emitted, 1, self.kernel.now + after_ms), after_ms)
 
-    def _arrive(self, emitted: Emitted) -> None:
+    def _send(self, post: Post, after_ms: int) -> None:
+        emitted = post.emitted
+        delay, rank = self.choices.when(f"{emitted.origin}/pipe/{emitted.name}/post{post.attempt}", WEBHOOK)
+        self.kernel.call_at(self.kernel.now + after_ms + delay, rank, self._arrive, post)
+
+    def _arrive(self, post: Post) -> None:
+        """Stripe's POST: each is stamped and signed as it is made."""
+        emitted, weather = post.emitted, self.weather
         if self._bodies:
             body, now_s = _encode(emitted.event), self.kernel.now // 1000
             ingress.verify(body, ingress.sign(body, self._secret, now_s), self._secret, now_s)
+        if weather is not None and weather.refuses(emitted, post.attempt, self.kernel.now):
+            self._refused(post)
+            return
+        if post.attempt > 1:
+            self.counts.redelivered += 1
+            self._note("redelivered", emitted, post.attempt)
         self.receiver.acknowledged(emitted)
         self.subscription.publish(emitted, emitted.name, emitted.origin, emitted.customer)
+        if weather is not None and weather.copies(emitted):
+            self._publish_again(emitted)
+
+    def _refused(self, post: Post) -> None:
+        """Stripe got no 2xx: it backs off and posts again, or has tried for three days and gives up."""
+        emitted, attempt = post.emitted, post.attempt
+        self._note("refused", emitted, attempt)
+        jitter = self.choices.ask(f"{emitted.origin}/pipe/{emitted.name}/backoff{attempt}", BACKOFF_JITTER)
+        wait_ms = STRIPE_RETRY.backoff_ms(attempt) + jitter
+        if self.kernel.now + wait_ms <= post.since_ms + STRIPE_GIVES_UP_MS:
+            self._send(post._replace(attempt=attempt + 1), wait_ms)
+            return
+        self._note("undelivered", emitted, attempt)
+        self.undelivered.append(post)
+        if emitted.event.type in HANDLERS:
+            self.receiver.on_the_way(emitted.customer, -1)
+
+    def _publish_again(self, emitted: Emitted) -> None:
+        """Pub/Sub delivers the same event once more."""
+        again = msgspec.structs.replace(emitted, name=emitted.name + AGAIN)
+        self.counts.duplicates += 1
+        if emitted.event.type in HANDLERS:
+            self.receiver.on_the_way(emitted.customer, 1)
+        self._note("duplicate", again)
+        self.subscription.publish(again, again.name, again.origin, again.customer)
+
+    def redrive(self) -> None:
+        """The operator sends every dead letter once more, and has Stripe send again what it had given up."""
+        self.subscription.redrive()
+        given_up, self.undelivered = self.undelivered, []
+        for post in given_up:
+            self._note("redriven", post.emitted, post.attempt)
+            if post.emitted.event.type in HANDLERS:
+                self.receiver.on_the_way(post.emitted.customer, 1)
+            self._send(Post(post.emitted, post.attempt + 1, self.kernel.now), 0)
 
     def _receive(self, parcel: Parcel, done: Done) -> None:
         emitted: Emitted = parcel.item
         self.counts.delivered += 1
         if parcel.attempt > 1:
             self.counts.redelivered += 1
+        if self.weather is not None and self.weather.fails(parcel):
+            done(DeliveryError(parcel.name))
+            return
         refused = self.filter.refuses(emitted.event)
         if refused is not None:
-            if refused == "finished":
+            if refused == "finished" and not emitted.name.endswith(AGAIN):
                 self.counts.duplicates += 1
             done(None)
             return
@@ -165,8 +262,8 @@ class Pipe:
             elif what == "redriven":
                 self.receiver.on_the_way(emitted.customer, 1)
 
-    def _note(self, what: str, emitted: Emitted) -> None:
-        self.receiver.record(MessageRecord("messages", self.kernel.now, what, emitted.name, emitted.event.type, emitted.customer, 0))
+    def _note(self, what: str, emitted: Emitted, attempt: int = 0) -> None:
+        self.receiver.record(MessageRecord("messages", self.kernel.now, what, emitted.name, emitted.event.type, emitted.customer, attempt))
 
     # -- what a story does to it -----------------------------------------------------------------------------------------------------
 
@@ -187,21 +284,24 @@ class Pipe:
                 self._held.append(emitted)
 
     def release_all(self) -> None:
-        """End every hold: faults stop."""
+        """End every hold, and let go what waits to be overtaken: faults stop."""
         for rule in tuple(self._holds):
             self.release(rule.event_type, rule.account)
+        self._overtaking.end()
 
     def duplicate(self, event_type: str, account: str, times: int) -> None:
         """Deliver the next event of a type as this many Event objects for the one change."""
         self._duplicates.append((Rule(event_type, account), times))
 
-    def _duplicate(self, emitted: Emitted) -> None:
+    def _duplicate(self, emitted: Emitted) -> bool:
+        """Send the copies that a story wants of this event; whether it does."""
         for index, (rule, times) in enumerate(self._duplicates):
             if self._matches(rule, emitted):
                 del self._duplicates[index]
                 for copy in range(2, times + 1):
                     self._copy(emitted, copy)
-                return
+                return True
+        return False
 
     def _copy(self, emitted: Emitted, copy: int) -> None:
         event = msgspec.structs.replace(emitted.event, id=f"{emitted.event.id}.d{copy}")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from billsim.core.at_least_once import Log, Receive, Topic
+from collections.abc import Callable
+
+from billsim.core.at_least_once import Log, Parcel, Receive, Topic
 from billsim.core.choices import Choices
 from billsim.core.kernel import Kernel
 from billsim.core.latency import QUEUE
 
 
-def queue(kernel: Kernel, choices: Choices, receive: Receive, log: Log) -> Topic:
+def queue(kernel: Kernel, choices: Choices, receive: Receive, log: Log, *, loses_ack: Callable[[Parcel], bool] | None = None) -> Topic:
     """The queue that the engine's consumers read."""
-    return Topic(kernel, choices, "domain-events", QUEUE, receive, log)
+    return Topic(kernel, choices, "domain-events", QUEUE, receive, log, loses_ack=loses_ack)

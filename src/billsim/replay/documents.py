@@ -29,13 +29,13 @@ class _Refused(ValueError):
     """A value that Python would read and JSON does not have, or that could be read in two ways."""
 
 
-def read_values(path: Path) -> list[Found]:
-    """Every candidate for an event in a file, in the file's order. Raises InputError."""
+def read_values(path: Path, what: str = "event") -> list[Found]:
+    """Every candidate for an event (or for `what` else) in a file, in the file's order. Raises InputError."""
     text = _text(path)
     if not text.strip():
         raise InputError("is empty", str(path))
     try:
-        return [unpacked for found in _values(str(path), text) for unpacked in _unpack(found)]
+        return [unpacked for found in _values(str(path), text) for unpacked in _unpack(found, what)]
     except RecursionError:
         raise InputError("is nested too deeply to be an event", str(path)) from None
 
@@ -146,7 +146,7 @@ def _not_json(file: str, line: int, error: ValueError) -> NoReturn:
     raise InputError(f"is not JSON: {error if isinstance(error, _Refused) else said}", file, line) from None
 
 
-def _unpack(found: Found) -> list[Found]:
+def _unpack(found: Found, what: str) -> list[Found]:
     """A page of the list API is its items, and a list on a line its elements."""
     value = found.value
     if isinstance(value, dict) and value.get("object") == "list":
@@ -156,7 +156,7 @@ def _unpack(found: Found) -> list[Found]:
     if isinstance(value, list):
         return [Found(found.file, found.line, item) for item in value]
     if not isinstance(value, dict):
-        raise InputError(f"holds {json.dumps(value)[:40]}, which is no event", found.file, found.line)
+        raise InputError(f"holds {json.dumps(value)[:40]}, which is no {what}", found.file, found.line)
     return [found]
 
 

@@ -11,7 +11,7 @@ import os
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -19,15 +19,20 @@ from typing import Any, Literal, NamedTuple
 from billsim.core.choices import MAX_SEED
 from billsim.core.policy import DunningPolicy
 from billsim.core.time import DAY_MS, SECOND_MS
+from billsim.replay.columns import Columns, Told, read_mapping
 from billsim.replay.documents import Found, read_values
 from billsim.replay.naming import Names, Note, Notes
-from billsim.replay.pseudonyms import Pseudonyms
+from billsim.replay.pseudonyms import KeptNames, Pseudonyms
+from billsim.replay.row_files import read_tables, split
+from billsim.replay.row_names import Directory, RowNames
+from billsim.replay.row_story import from_rows, moment_of, remark_rows
 from billsim.scenario.api_versions import Json
 from billsim.scenario.errors import InputError
 from billsim.scenario.imported import ImportedEvent, Owners
 from billsim.scenario.incident import envelope_problem, read_events
 from billsim.scenario.plan import GivenAccount, Scenario
 from billsim.scenario.reconstruct import Seed, reconstruct
+from billsim.scenario.rows import read_rows
 from billsim.scenario.toml_file import dump, load
 from billsim.scenario.vocabulary import EVENT_TYPES, INSTRUMENTS
 from billsim.stripe.objects import Charge, Customer, Invoice, PaymentMethod, StripeObject, Subscription
@@ -43,38 +48,73 @@ _CURRENCY = re.compile(r"[a-z]{3}")
 
 
 class ImportReport(NamedTuple):
-    """What an import made: the scenario's file, and how many accounts and events are in it."""
+    """What an import made: the scenario's file, and how many accounts, events and store rows are in it."""
 
     scenario: Path
     accounts: int
     events: int
     notes: list[Note]
+    rows: int = 0
 
 
-def import_events(files: Sequence[Path], out: Path, *, order: Order = "file", seed: int = 0) -> ImportReport:
-    """Make a scenario of Stripe events: `out`/<name of out>.toml, or `out` itself where that ends in `.toml`.
+def import_events(
+    files: Sequence[Path],
+    out: Path,
+    *,
+    order: Order = "file",
+    seed: int = 0,
+    stores: Mapping[str, Path] | None = None,
+    columns: Path | None = None,
+    at: str = "",
+    keep_names: bool = False,
+) -> ImportReport:
+    """Make a scenario of Stripe events and store rows: `out`/<name of out>.toml, or `out` itself where that ends in `.toml`.
 
-    `order`: deliver as the files have it, one file after the other, or as the events were created. `seed` decides the pseudonyms.
-    Raises InputError, and leaves nothing behind then.
+    `order`: deliver as the files have it, one file after the other, or as the events were created. `seed` decides the pseudonyms; `keep_names` does
+    without. `stores`: store -> a file of its rows, beside those of `files` whose names tell a store; `columns`: a column mapping; `at`: the moment
+    that the rows are of (default: the newest time in them). Raises InputError, and leaves nothing behind then.
     """
     notes = Notes()
     target = _Target(out)
     if not 0 <= seed <= MAX_SEED:
         raise InputError(f"is outside 0..{MAX_SEED}", key="--seed")
-    found = _ordered(_events(files, notes), order)
-    names = Names([event.value for event in found], Pseudonyms(seed))
+    mapping = read_mapping(columns) if columns is not None else Columns()
+    event_files, tables = split([Path(path) for path in files], stores or {}, mapping)
+    told = read_tables(tables, mapping, notes)
+    _fits(told, at, columns)
+    found = _ordered(_events(event_files, notes), order) if event_files or not told else []
+    pseudonyms = KeptNames(seed) if keep_names else Pseudonyms(seed)
+    directory = Directory(told, pseudonyms)
+    names = Names([event.value for event in found], pseudonyms, directory.customers(), directory.bought(told))
     envelopes = [names.envelope(index, notes, event) for index, event in enumerate(found)]
+    lines = RowNames(directory, names, pseudonyms, notes).lines(told)
     with target.workplace() as folder:
-        events_file = folder / target.events
-        events_file.write_text("".join(_line(envelope) + "\n" for envelope in envelopes), encoding="utf-8")
-        events = read_events(events_file)
+        events = _write_events(folder / target.events, envelopes)
         seeded = reconstruct(events)
         scenario = _scenario(target, events, seeded)
+        if told:
+            (folder / target.rows).write_text("".join(_line(line) + "\n" for line in lines), encoding="utf-8")
+            scenario = from_rows(scenario, target.rows, read_rows(folder / target.rows), events, seeded, moment_of(told, at))
         (folder / target.scenario).write_text(dump(scenario), encoding="utf-8")
         load(folder / target.scenario)
         target.publish(folder)
     _remark(notes, found, events, seeded)
-    return ImportReport(target.folder / target.scenario, len(scenario.given), len(events), notes.all())
+    if told:
+        remark_rows(notes, scenario, told, events)
+    return ImportReport(target.folder / target.scenario, len(scenario.given), len(events), notes.all(), len(lines))
+
+
+def _fits(told: Sequence[Told], at: str, columns: Path | None) -> None:
+    for option, given in (("--at", bool(at)), ("--columns", columns is not None)):
+        if given and not told:
+            raise InputError("is about store rows, and no file with such is named", key=option)
+
+
+def _write_events(path: Path, envelopes: Sequence[Json]) -> list[ImportedEvent]:
+    if not envelopes:
+        return []
+    path.write_text("".join(_line(envelope) + "\n" for envelope in envelopes), encoding="utf-8")
+    return read_events(path)
 
 
 def _line(envelope: Json) -> str:
@@ -138,7 +178,7 @@ def _ordered(found: list[Found], order: Order) -> list[Found]:
 
 
 def _scenario(target: _Target, events: list[ImportedEvent], seeded: Seed) -> Scenario:
-    start = events[0].at_ms // DAY_MS * DAY_MS
+    start = events[0].at_ms // DAY_MS * DAY_MS if events else 0
     owned = {customer.id: customer for customer in seeded.objects if isinstance(customer, Customer)}
     for customer in Owners(events).customers():
         owned.setdefault(customer, Customer(id=customer, created=0))
@@ -151,8 +191,8 @@ def _scenario(target: _Target, events: list[ImportedEvent], seeded: Seed) -> Sce
         from_="incident",
         given=tuple(_given(customer, belongings.get(customer.id, []), start) for customer in sorted(owned.values(), key=lambda c: c.id)),
         start=start,
-        until=events[-1].at_ms + DAY_MS,
-        events=target.events,
+        until=events[-1].at_ms + DAY_MS if events else DAY_MS,
+        events=target.events if events else None,
     )
 
 
@@ -214,9 +254,10 @@ class _Target:
         self.name = (out.stem if named else out.resolve().name) or "incident"
         self.scenario = f"{self.name}.toml"
         self.events = f"{self.name}.events.jsonl"
+        self.rows = f"{self.name}.rows.jsonl"
         if not _NAME.fullmatch(self.name):
             raise InputError("cannot name a scenario: up to 80 letters, digits and _ - . are allowed, a letter or digit first", str(out))
-        for name in (self.scenario, self.events):
+        for name in (self.scenario, self.events, self.rows):
             if os.path.lexists(self.folder / name):
                 raise InputError(_THERE, str(self.folder / name))
 
@@ -236,13 +277,15 @@ class _Target:
                     self.folder.rmdir()
 
     def publish(self, folder: Path) -> None:
-        """Move both files into place, the scenario last: where it is, its events are. Raises InputError if another import was quicker."""
-        for name in (self.events, self.scenario):
+        """Move the files into place, the scenario last: where it is, its events and rows are. Raises InputError if another import was quicker."""
+        moved: list[Path] = []
+        for name in (name for name in (self.events, self.rows, self.scenario) if (folder / name).exists()):
             try:
                 _move(folder / name, self.folder / name)
+                moved.append(self.folder / name)
             except FileExistsError:
-                if name == self.scenario:
-                    (self.folder / self.events).unlink()
+                for path in moved:
+                    path.unlink()
                 raise InputError(_THERE, str(self.folder / name)) from None
 
 

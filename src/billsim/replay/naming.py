@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -51,7 +51,12 @@ class Names:
     mere mention by the object of that id in the same event, or in an event of the same API request.
     """
 
-    def __init__(self, envelopes: list[Json], pseudonyms: Pseudonyms) -> None:
+    def __init__(
+        self, envelopes: list[Json], pseudonyms: Pseudonyms, accounts: Mapping[str, str] | None = None, bought: Sequence[tuple[str, str]] = ()
+    ) -> None:
+        """`accounts`: the account's name of a customer, where one is known; `bought`: (subscription, customer) of what the records say was bought."""
+        self._accounts = accounts or {}
+        self._bought = bought
         self._pseudonyms = pseudonyms
         self._envelopes = envelopes
         self._shown: dict[tuple[str, str], str] = {}
@@ -128,7 +133,15 @@ class Names:
         return f"{id}@{created}" if type(created) is int else self._shown.get((group, id), f"{id}@{group}")
 
     def _account(self, customer: str) -> str:
-        return f"acct_{self._pseudonyms.token(customer)}"
+        return self._accounts.get(customer) or f"acct_{self._pseudonyms.token(customer)}"
+
+    def customer(self, id: str) -> str:
+        """The name of a customer's id."""
+        return f"cus_{self._account(id)}"
+
+    def object(self, id: str, kind: str = "") -> str:
+        """The name of any other object's id, as in an event that shows it."""
+        return self.customer(id) if id.startswith("cus_") else self._subscriptions.get(id) or self._pseudonyms.id(id, kind)
 
     def _group(self, index: int, envelope: Json) -> str:
         request = envelope.get("request")
@@ -139,13 +152,17 @@ class Names:
         """`sub_<account>` for the first subscription of a customer that is met, `sub_<account>-2` for the next."""
         named: dict[str, str] = {}
         many: Counter[str] = Counter()
-        for group, envelope in zip(self._groups, self._envelopes, strict=True):
-            for whole, customer in self._subscribed(group, envelope["data"]["object"]):
-                if whole not in named:
-                    account = self._account(customer)
-                    many[account] += 1
-                    named[whole] = f"sub_{account}" if many[account] == 1 else f"sub_{account}-{many[account]}"
+        for whole, customer in self._all_subscribed():
+            if whole not in named:
+                account = self._account(customer)
+                many[account] += 1
+                named[whole] = f"sub_{account}" if many[account] == 1 else f"sub_{account}-{many[account]}"
         return named
+
+    def _all_subscribed(self) -> Iterator[tuple[str, str]]:
+        yield from self._bought
+        for group, envelope in zip(self._groups, self._envelopes, strict=True):
+            yield from self._subscribed(group, envelope["data"]["object"])
 
     def _subscribed(self, group: str, payload: Json) -> Iterator[tuple[str, str]]:
         """(subscription, customer) of every subscription that is shown, and of every invoice's."""

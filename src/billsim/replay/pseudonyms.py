@@ -10,6 +10,7 @@ The mapping is kept nowhere. Somebody who knows the seed and guesses a value can
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from hashlib import blake2b
@@ -60,6 +61,11 @@ _VOCABULARY = _words(
     "default_currency tax_behavior tax_type transaction_type verification_method method source_type payment_method_types "
     "allowed_source_types feedback result payment_behavior account_holder_type cvc_check address_line1_check address_zip_check "
     "address_postal_code_check request_three_d_secure currencies_supported available preferred"
+)
+# What an attempt to mend an account comes to, in words of the platform's own.
+_OUTCOMES = _words(
+    "ok applied done skipped refused failed error timeout dry_run no_change UnsupportedAccountType MergedAccount InvalidPaymentMethod "
+    "InvoiceDateTooNear NoStripeCustomer BadDebtDriftRemediation InvoiceMetadataRemediation"
 )
 _TITLES = frozenset(("brand", "type", "default_currency", "currencies_supported"))
 _COUNTRIES = frozenset(("country", "account_country", "address_country", "jurisdiction"))
@@ -129,6 +135,28 @@ class Pseudonyms:
         found = _ID.fullmatch(value)
         prefix = _SAME_PREFIX.get(found[1], found[1]) if found else _KIND_PREFIXES.get(kind, "id")
         return f"{prefix}_{self.token(told_by or value)}"
+
+    def account(self, value: str) -> str:
+        """An account's name."""
+        return f"acct_{self.token(value)}"
+
+    def plan(self, value: str) -> str:
+        """A plan's name: what is left of its price's id behind `price_`."""
+        return self.id(value, "price").removeprefix("price_")
+
+    def zone(self, value: str) -> str:
+        """A zone's name."""
+        return f"{self.token(value.lower())}.example"
+
+    def told(self, value: str) -> str:
+        """A free text, or a JSON value of which the shape and the harmless words stay."""
+        try:
+            shape = json.loads(value)
+        except (ValueError, RecursionError):
+            shape = None
+        if not isinstance(shape, dict | list):
+            return value if value in _OUTCOMES else self.text(value)
+        return json.dumps(self.scrub(shape, lambda id, kind, _created: self.id(id, kind)), separators=(",", ":"))
 
     def harmless(self, field: str, value: str) -> bool:
         """Whether this text may stay as it is under this field."""
@@ -249,6 +277,58 @@ class Pseudonyms:
         (frozenset(("state", "province")), _state),
         (frozenset(("number",)), _invoice_number),
     )
+
+
+class KeptNames(Pseudonyms):
+    """No pseudonyms: everything stays as it is, but for what must be a name of billsim's own (accounts, and what is called after them)."""
+
+    def token(self, value: str) -> str:
+        """The value, in letters that a name may have."""
+        kept = re.sub(r"[^a-z0-9_]", "_", value.removeprefix("cus_").lower())
+        return kept if len(kept) <= 30 else f"{kept[:17]}_{super().token(value)}"
+
+    def account(self, value: str) -> str:
+        """The account's own name, where it is one."""
+        kept = self.token(value)
+        return kept if kept[:1].isalpha() else f"acct_{kept}"
+
+    def id(self, value: str, kind: str = "", told_by: str = "") -> str:
+        """The id itself, unless it stands for many."""
+        return super().id(value, kind, told_by) if told_by and told_by != value else value
+
+    def plan(self, value: str) -> str:
+        """The plan's own name."""
+        return value.removeprefix("price_")
+
+    def zone(self, value: str) -> str:
+        """The zone's own name."""
+        return value
+
+    def told(self, value: str) -> str:
+        """The text itself."""
+        return value
+
+    def harmless(self, field: str, value: str) -> bool:
+        """Every text is."""
+        return True
+
+    def text(self, value: str, field: str = "") -> str:
+        """The text itself."""
+        return value
+
+    def _scrub(self, value: Any, field: str, rename: Rename) -> Any:
+        if isinstance(value, str | int | float) or value is None:
+            return self._string(value, field, rename) if isinstance(value, str) and value else value
+        return super()._scrub(value, field, rename)
+
+    def _object(self, value: dict[str, Any], field: str, rename: Rename) -> dict[str, Any]:
+        if field == "metadata":
+            return dict(value)
+        kind = value.get("object")
+        kept = {key: self._scrub(item, key, rename) for key, item in value.items()}
+        if isinstance(id := value.get("id"), str) and id:
+            kept["id"] = rename(id, kind if isinstance(kind, str) else "", value.get("created", value.get("date")))
+        return kept
 
 
 def _is_personal(field: str) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from billsim.core.choices import NotOnTapeError
+from billsim.core.platform import Platform
 from billsim.replay.tape import Recorded, read, record
 from billsim.run import Progress, RunResult
 from billsim.rundir import Difference, first_difference
@@ -30,8 +31,15 @@ class Replayed(NamedTuple):
         return {**self.result.data, "run_dir": None, "same_digest": self.same_digest, "first_difference": self.first_difference}
 
 
-def replay(path: Path, *, engine: str | None = None, strict: bool = False, progress: Callable[[Progress], None] | None = None) -> Replayed:
-    """Run what the run directory `path` holds again, under its own engine or another.
+def replay(
+    path: Path,
+    *,
+    engine: str | None = None,
+    strict: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+    platform: Platform | None = None,
+) -> Replayed:
+    """Run what the run directory `path` holds again, under its own engine or another, on its own platform or another.
 
     The new run is answered from the tape; a question that is not on it is answered from the seed or, when `strict`, is an error. Raises InputError.
     """
@@ -40,7 +48,14 @@ def replay(path: Path, *, engine: str | None = None, strict: bool = False, progr
         out = Path(folder) / "run"
         try:
             result = record(
-                recorded.scenario, out, seed=recorded.seed, engine=engine or recorded.engine, progress=progress, tape=recorded.answers, strict=strict
+                recorded.scenario,
+                out,
+                seed=recorded.seed,
+                engine=engine or recorded.engine,
+                progress=progress,
+                tape=recorded.answers,
+                strict=strict,
+                platform=platform or recorded.platform,
             )
         except NotOnTapeError as error:
             message = f"the world asked what is not on the tape: {error}; without --strict such a question is answered from the seed"

@@ -7,7 +7,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from billsim.run import Progress, RunResult, run_scenario
+import msgspec
+
+from billsim.core.platform import Platform
+from billsim.run import SHIPPED, Progress, RunResult, run_scenario
 from billsim.rundir import RunDir, read_run, read_tape
 from billsim.scenario.errors import InputError
 from billsim.scenario.plan import Scenario
@@ -23,6 +26,7 @@ class Recorded(NamedTuple):
     engine: str
     digest: str
     answers: dict[str, int]
+    platform: Platform = SHIPPED
 
 
 def record(
@@ -34,10 +38,14 @@ def record(
     progress: Callable[[Progress], None] | None = None,
     tape: Mapping[str, int] | None = None,
     strict: bool = False,
+    platform: Platform = SHIPPED,
 ) -> RunResult:
     """Run a scenario and keep the run in the directory `out`; see `run_scenario`. Raises InputError for a folder that is taken."""
-    with RunDir(out, scenario, {"seed": seed, "engine": engine}) as kept:
-        result = run_scenario(scenario, seed=seed, engine=engine, out=kept, progress=progress, tape=tape, strict=strict)
+    about = {"seed": seed, "engine": engine, **({"platform": msgspec.to_builtins(platform)} if platform != SHIPPED else {})}
+    with RunDir(out, scenario, about) as kept:
+        result = run_scenario(
+            scenario, seed=seed, engine=engine, out=kept, progress=progress, tape=tape, strict=strict, platform=platform
+        )
         result.data["run_dir"] = str(out)
         kept.finish(result.data)
     return result
@@ -52,10 +60,20 @@ def read(path: Path) -> Recorded:
     if wrong:
         raise InputError("is missing or of a wrong type", str(path / "run.json"), key=wrong)
     scenario = load(path / "scenario.toml")
-    return Recorded(path, scenario, about["seed"], about["engine"], about["digest"], read_tape(path))
+    return Recorded(path, scenario, about["seed"], about["engine"], about["digest"], read_tape(path), _platform(about, path))
+
+
+def _platform(about: dict[str, Any], path: Path) -> Platform:
+    """The platform that a run was made on."""
+    try:
+        return msgspec.convert(about.get("platform", {}), Platform)
+    except msgspec.ValidationError as wrong:
+        raise InputError(f"is of a wrong type: {wrong}", str(path / "run.json"), key="platform") from None
 
 
 def again(about: dict[str, Any], path: Path) -> str:
     """The command that makes the run of this run.json anew, beside the old one."""
     scenario, other = shlex.quote(str(path / "scenario.toml")), shlex.quote(str(path.with_name(path.name + "-2")))
-    return f"billsim run {scenario} --seed {about.get('seed', 0)} --engine {shlex.quote(str(about.get('engine', 'recompute')))} --out {other}"
+    policy = (about.get("platform") or {}).get("source")
+    engine = shlex.quote(str(about.get("engine", "recompute"))) + (f" --policy {shlex.quote(policy)}" if policy else "")
+    return f"billsim run {scenario} --seed {about.get('seed', 0)} --engine {engine} --out {other}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from billsim.core.choices import Choices, Quantiles
+from billsim.core.choices import AskedTwiceError, Choices, NotOnTapeError, Quantiles
 from billsim.core.histogram import Histogram
 from billsim.core.kernel import Kernel
 from billsim.core.latency import OUTBOUND, STORE, STRIPE_ANSWER, STRIPE_READ, STRIPE_WRITE
@@ -113,6 +113,16 @@ class Runtime:
         self._advance(task, None, None)
         return task
 
+    def line_of(self, name: str) -> list[Task]:
+        """The task of this name, who started it, and so on up to the one that a message woke; without those that had ended before this step."""
+        line = []
+        while name:
+            known = self.running.get(name) or self.over.get(name)
+            if known is not None:
+                line.append(known)
+            name = name.rpartition("/")[0]
+        return line
+
     def due(self, task: Task) -> None:
         """The pending effect of a task is due: perform it and go on."""
         effect = task.effect
@@ -140,7 +150,13 @@ class Runtime:
             except KeyError:
                 answer, failure = None, TypeError(f"{task.component.name} yielded {effect!r}, which is no effect")
                 continue
-            answer = performer(task, effect)
+            try:
+                answer = performer(task, effect)
+            except (AskedTwiceError, NotOnTapeError):
+                raise
+            except Exception as refused:
+                # A store or a part that there is not, say: the component is told where it asked.
+                answer, failure = None, refused
             if answer is WAITING:
                 return
 
@@ -173,6 +189,7 @@ class Runtime:
 
     def _read(self, task: Task, effect: Read) -> Any:
         row = self.stores.read(effect.store, effect.account, effect.key)
+        task.seen.append((self.kernel.now, effect, row))
         if effect.key is None and self.stores.schemas[effect.store].many:
             for key, each in row.items():
                 task.reads[effect.store, effect.account, key] = each.version
@@ -237,6 +254,7 @@ class Runtime:
 
     def _scan(self, task: Task, effect: Scan) -> Any:
         rows = tuple(self.stores.scan(effect.store, effect.where))
+        task.seen.append((self.kernel.now, effect, rows))
         for row in rows:
             task.reads[effect.store, row.account, getattr(row, "key", "")] = row.version
         return rows
@@ -260,6 +278,7 @@ class Runtime:
         shard = self.stores.shard(effect.account)
         state = gathered(shard, effect.parts, task.instants, self._sharers(shard))
         self._remember_versions(task, state)
+        task.seen.append((task.instants, effect, state))
         return state
 
     def _sharers(self, shard: Shard) -> tuple[str, ...]:
@@ -298,6 +317,7 @@ class Runtime:
             task.failure = failure
         finally:
             self.caller = outer
+            task.seen.append((self.kernel.now, effect, task.answer))
         if effect.method.endswith(_READS):
             task.answering = True
             return self._call(task, effect)

@@ -11,7 +11,11 @@ from billsim.stores.base import Shard
 
 
 class Task(Wake):
-    """A component at work on a message: its generator, the effect it waits for, and what it has read (store, account, key -> version)."""
+    """A component at work on a message: its generator, the effect it waits for, and what it has read (store, account, key -> version).
+
+    `seen` is what it was shown: (when, effect, answer) of each read, scan, gather and request to Stripe. For a gather, when is the instants of its
+    branches; a refused request has no answer.
+    """
 
     def __init__(self, kernel: Kernel, due: Due, component: Component, message: Message, name: str, shard: Shard | None, ended: Ended) -> None:
         super().__init__(kernel)
@@ -28,6 +32,7 @@ class Task(Wake):
         self.answering = False
         self.instants: list[int] = []
         self.reads: dict[tuple[str, str, str], int] = {}
+        self.seen: list[tuple[Any, Any, Any]] = []
         self.writes = 0
         self.spent_ns = 0
         self.working_on = message.account

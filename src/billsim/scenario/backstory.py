@@ -27,6 +27,7 @@ from billsim.stripe.objects import (
     PaymentIntent,
     PaymentMethod,
     Price,
+    Recurring,
     StatusTransitions,
     Subscription,
     SubscriptionDetails,
@@ -36,32 +37,28 @@ from billsim.stripe.objects import (
 HOUR_S = HOUR_MS // 1000
 FIRST_PRODUCT = "zone_plan"
 _CARD = Card()
+# Frozen objects share what they have in common: of a hundred thousand objects most have no metadata of their own.
+_NO_METADATA: dict[str, str] = {}
 
 
-class Deal(NamedTuple):
-    """One subscription of an account. `stem` is what its objects are named by: `ada`, for a second one `ada-2`."""
+class Deal:
+    """One subscription of an account. `stem` is what its objects are named by: `ada`, for a second one `ada-2`.
 
-    account: str
-    stem: str
-    product: str
-    plan: str
-    price: Price
-    instrument: str = "card"
+    `customer`, `payment_method` (the one that everything was tried with) and `subscription` are ids at Stripe, each made once.
+    """
 
-    @property
-    def customer(self) -> str:
-        """The id of the Stripe customer."""
-        return f"cus_{self.account}"
+    __slots__ = ("account", "stem", "product", "plan", "price", "instrument", "customer", "payment_method", "subscription")
 
-    @property
-    def payment_method(self) -> str:
-        """The id of the payment method that everything was tried with."""
-        return f"pm_{self.account}"
-
-    @property
-    def subscription(self) -> str:
-        """The id of the Stripe subscription."""
-        return f"sub_{self.stem}"
+    def __init__(self, account: str, stem: str, product: str, plan: str, price: Price, instrument: str = "card") -> None:
+        self.account = account
+        self.stem = stem
+        self.product = product
+        self.plan = plan
+        self.price = price
+        self.instrument = instrument
+        self.customer = f"cus_{account}"
+        self.payment_method = f"pm_{account}"
+        self.subscription = f"sub_{stem}"
 
 
 class PastInvoice(NamedTuple):
@@ -95,9 +92,9 @@ class Billed(NamedTuple):
     charges: tuple[Charge, ...]
 
 
-def price_of(plan: str, amount: int, currency: str, product: str, created: int) -> Price:
+def price_of(plan: str, amount: int, currency: str, product: str, created: int, interval: str = "month") -> Price:
     """The price of a plan."""
-    return Price(id=f"price_{plan}", created=created, currency=currency, product=product, unit_amount=amount)
+    return Price(id=f"price_{plan}", created=created, currency=currency, product=product, unit_amount=amount, recurring=Recurring(interval))
 
 
 def customer_of(deal: Deal, created: int, *, delinquent: bool = False, metadata: dict[str, str] | None = None) -> Customer:
@@ -105,7 +102,7 @@ def customer_of(deal: Deal, created: int, *, delinquent: bool = False, metadata:
     return Customer(
         id=deal.customer,
         created=created,
-        metadata=metadata or {},
+        metadata=metadata or _NO_METADATA,
         name=name_of(deal.account),
         email=email_of(deal.account),
         currency=deal.price.currency,
@@ -114,10 +111,16 @@ def customer_of(deal: Deal, created: int, *, delinquent: bool = False, metadata:
     )
 
 
-def payment_method_of(deal: Deal, created: int) -> PaymentMethod:
-    """The account's payment method."""
-    card = _CARD if deal.instrument == "card" else None
-    return PaymentMethod(id=deal.payment_method, created=created, type=deal.instrument, customer=deal.customer, card=card)
+def payment_method_of(deal: Deal, created: int, card: Card = _CARD) -> PaymentMethod:
+    """The account's payment method; `card` is what a card says of itself."""
+    return PaymentMethod(
+        id=deal.payment_method,
+        created=created,
+        metadata=_NO_METADATA,
+        type=deal.instrument,
+        customer=deal.customer,
+        card=card if deal.instrument == "card" else None,
+    )
 
 
 def name_of(account: str) -> str:
@@ -151,6 +154,7 @@ def subscription_of(
     item = SubscriptionItem(
         id=f"si_{deal.stem}",
         created=started,
+        metadata=_NO_METADATA,
         price=deal.price,
         subscription=deal.subscription,
         current_period_start=period[0],
@@ -159,6 +163,7 @@ def subscription_of(
     return Subscription(
         id=deal.subscription,
         created=started,
+        metadata=_NO_METADATA,
         customer=deal.customer,
         status=status,  # type: ignore[arg-type]
         currency=deal.price.currency,
@@ -173,28 +178,31 @@ def subscription_of(
 
 def billed(deal: Deal, past: PastInvoice) -> Billed:
     """An invoice with its payment intent and charges, as the attempts left them. An invoice of nothing is paid without either."""
-    charges = _charges(deal, past)
-    intent = _intent(deal, past, charges) if past.amount else None
-    return Billed(_invoice(deal, past, intent), intent, charges)
+    stem = f"{deal.stem}_{past.n}"
+    intent_id = f"pi_{stem}"
+    charges = _charges(deal, past, stem, intent_id)
+    intent = _intent(deal, past, intent_id, charges) if past.amount else None
+    return Billed(_invoice(deal, past, stem, intent), intent, charges)
 
 
-def _charges(deal: Deal, past: PastInvoice) -> tuple[Charge, ...]:
+def _charges(deal: Deal, past: PastInvoice, stem: str, intent: str) -> tuple[Charge, ...]:
     decline = LOST_CARD if past.lost_card else INSUFFICIENT_FUNDS
-    charges = [_charge(deal, past, nth, at, decline) for nth, at in enumerate(past.failed_charges, 1)]
+    charges = [_charge(deal, past, f"ch_{stem}.{nth}", at, intent, decline) for nth, at in enumerate(past.failed_charges, 1)]
     if past.status == "paid" and past.amount and past.settled is not None:
-        charges.append(_charge(deal, past, len(past.failed) + 1, past.settled, None))
+        charges.append(_charge(deal, past, f"ch_{stem}.{len(past.failed) + 1}", past.settled, intent, None))
     return tuple(charges)
 
 
-def _charge(deal: Deal, past: PastInvoice, nth: int, at: int, decline: Decline | None) -> Charge:
+def _charge(deal: Deal, past: PastInvoice, id: str, at: int, intent: str, decline: Decline | None) -> Charge:
     return Charge(
-        id=f"ch_{deal.stem}_{past.n}.{nth}",
+        id=id,
         created=at,
+        metadata=_NO_METADATA,
         amount=past.amount,
         amount_captured=0 if decline else past.amount,
         currency=deal.price.currency,
         customer=deal.customer,
-        payment_intent=f"pi_{deal.stem}_{past.n}",
+        payment_intent=intent,
         payment_method=deal.payment_method,
         status="failed" if decline else "succeeded",
         paid=not decline,
@@ -204,11 +212,12 @@ def _charge(deal: Deal, past: PastInvoice, nth: int, at: int, decline: Decline |
     )
 
 
-def _intent(deal: Deal, past: PastInvoice, charges: tuple[Charge, ...]) -> PaymentIntent:
+def _intent(deal: Deal, past: PastInvoice, id: str, charges: tuple[Charge, ...]) -> PaymentIntent:
     decline = (LOST_CARD if past.lost_card else INSUFFICIENT_FUNDS) if past.failed and past.status != "paid" else None
     return PaymentIntent(
-        id=f"pi_{deal.stem}_{past.n}",
+        id=id,
         created=past.finalized,
+        metadata=_NO_METADATA,
         amount=past.amount,
         amount_received=past.amount if past.status == "paid" else 0,
         currency=deal.price.currency,
@@ -221,16 +230,15 @@ def _intent(deal: Deal, past: PastInvoice, charges: tuple[Charge, ...]) -> Payme
     )
 
 
-def _invoice(deal: Deal, past: PastInvoice, intent: PaymentIntent | None) -> Invoice:
-    id, amount, paid = f"in_{deal.stem}_{past.n}", past.amount, past.status == "paid"
+def _invoice(deal: Deal, past: PastInvoice, stem: str, intent: PaymentIntent | None) -> Invoice:
+    id, amount, paid = f"in_{stem}", past.amount, past.status == "paid"
     subscription = deal.subscription if past.reason != "manual" else None
     attempts = len(past.failed) or int(paid and amount > 0)
-    line_id, currency = f"il_{deal.stem}_{past.n}", deal.price.currency
-    line = LineItem(id=line_id, created=past.created, amount=amount, currency=currency, invoice=id, subscription=subscription)
     payments = (InvoicePayment(intent.id, "paid" if paid else "canceled" if past.status == "void" else "open"),) if intent else ()
     return Invoice(
         id=id,
         created=past.created,
+        metadata=_NO_METADATA,
         customer=deal.customer,
         status=past.status,  # type: ignore[arg-type]
         billing_reason=past.reason,
@@ -247,8 +255,8 @@ def _invoice(deal: Deal, past: PastInvoice, intent: PaymentIntent | None) -> Inv
         number=f"{deal.stem.upper()}-{past.n:04d}",
         period_start=past.created,
         period_end=past.created,
-        lines=LineList((line,)),
-        parent=InvoiceParent(SubscriptionDetails(subscription)) if subscription else None,
+        lines=_lines(past, id, f"il_{stem}", deal.price.currency, subscription),
+        parent=InvoiceParent(SubscriptionDetails(subscription, _NO_METADATA)) if subscription else None,
         payments=payments,
         status_transitions=StatusTransitions(
             finalized_at=past.finalized,
@@ -259,11 +267,18 @@ def _invoice(deal: Deal, past: PastInvoice, intent: PaymentIntent | None) -> Inv
     )
 
 
-def ope_of(deal: Deal, status: str, *, in_stripe: bool = True) -> OpeSubscription:
+def _lines(past: PastInvoice, invoice: str, id: str, currency: str, subscription: str | None) -> LineList:
+    line = LineItem(
+        id=id, created=past.created, metadata=_NO_METADATA, amount=past.amount, currency=currency, invoice=invoice, subscription=subscription
+    )
+    return LineList((line,))
+
+
+def ope_of(deal: Deal, status: str, *, in_stripe: bool = True, interval: str = "month") -> OpeSubscription:
     """The subscription of record."""
     item = OpeItem(deal.product, deal.plan, deal.price.unit_amount)
     stripe = deal.subscription if in_stripe else ""
-    return OpeSubscription(deal.account, f"ope_{deal.stem}", status, stripe, items=(item,), version=1)
+    return OpeSubscription(deal.account, f"ope_{deal.stem}", status, stripe, interval, items=(item,), version=1)
 
 
 def ledger_of(account: str, invoices: Iterable[Invoice], charges: Iterable[Charge]) -> dict[str, LedgerRow]:

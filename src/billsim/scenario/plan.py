@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from billsim.faults.base import Dial
 from billsim.stripe.settings import StripeSettings
 
 
@@ -130,10 +131,14 @@ class Population(Plan, frozen=True, kw_only=True):
     (`pays_hosted`) or on the
     Dashboard (`pays_dashboard`), the rest do nothing: shares of the failed payments. Renewals are spread evenly over `renewal_spread_days` from the
     start.
+
+    `people` names a data file of the package (`saas`) that says instead who they are: plans, ages, payment methods, declines, debts of old, and on
+    which day and hour they renew. Then only `accounts`, `days`, `prefix`, `currency` and what customers answer are told here.
     """
 
     accounts: int
     days: int
+    people: str = ""
     prefix: str = "acct"
     plans: dict[str, int] = msgspec.field(default_factory=lambda: {"pro_monthly": 2000, "business_monthly": 20000})
     currency: str = "usd"
@@ -153,7 +158,10 @@ class Scenario(Plan, frozen=True, kw_only=True):
 
     `start`: the first instant of the storm (default: midnight before the first row). `until`: its last (default: a day after the last row, or
     `population.days` after the start). `calm_hours`: how long time runs on after it. `cron_minute`: minute of the day (UTC) at which the nightly job
-    starts. `events`: a file of imported events, beside the scenario's. In a file, `extends` names another that this one is laid over.
+    starts. `faults`: what befalls the pipe and the queues during the storm, by the fault's name (`billsim faults`).
+    `events`: a file of imported events, beside the scenario's. `rows`: a file of what the stores held at `start`, beside it too; `reconstructed`
+    names
+    the stores of which it tells nothing: there truth stands in. In a file, `extends` names another that this one is laid over.
     """
 
     id: str
@@ -165,9 +173,12 @@ class Scenario(Plan, frozen=True, kw_only=True):
     judge: Judge = Judge()
     population: Population | None = None
     stripe: StripeSettings = StripeSettings()
+    faults: dict[str, Dial] = {}
     start: int
     until: int
     calm_hours: int = 48
     cron_minute: int = 120
     events: str | None = None
+    rows: str | None = None
+    reconstructed: tuple[str, ...] = ()
     source: str = ""

@@ -1,4 +1,5 @@
-"""Builds many accounts at once: all of them healthy and paid up when the storm begins, differing in plan, renewal, card and number of subscriptions.
+"""Builds many accounts at once: all of them healthy and paid up when the storm begins, differing in plan, renewal, card and number of subscriptions;
+or, where a population names its `people`, as their data file says.
 
 Which account is which is a fact under its own label, so the same seed gives the same people under every engine, and one account more makes no other
 into somebody else.
@@ -27,8 +28,9 @@ from billsim.scenario.backstory import (
     price_of,
     subscription_of,
 )
-from billsim.scenario.given import Backstage
+from billsim.scenario.given import Backstage, Truth
 from billsim.scenario.plan import Population, Scenario
+from billsim.scenario.population_people import settle
 from billsim.stores.base import Stores
 from billsim.stores.cf_prod import EntitlementRow
 from billsim.stores.ope import OpeSubscription
@@ -67,10 +69,13 @@ def account_name(population: Population, number: int) -> str:
     return f"{population.prefix}_{number:05d}"
 
 
-def populate(scenario: Scenario, stores: Stores, stripe: Backstage, choices: Choices, policy: DunningPolicy) -> None:
-    """Write the population's accounts into the stores and to Stripe. Nothing is owed at the start, so truth need not be asked."""
+def populate(scenario: Scenario, stores: Stores, stripe: Backstage, choices: Choices, policy: DunningPolicy, truth: Truth) -> None:
+    """Write the population's accounts into the stores and to Stripe. Truth is asked about those alone who owe at the start."""
     population = scenario.population
     if population is None:
+        return
+    if population.people:
+        settle(scenario, stores, stripe, choices, policy, truth)
         return
     tables = _tables(population)
     prices = {}

@@ -7,28 +7,43 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from importlib.metadata import entry_points
 from typing import Any
 
 import msgspec
 
 from billsim.core.policy import BAD_DEBT, HEALTHY
 from billsim.core.time import DAY_MS
+from billsim.faults.base import PIPE, Dial, Fault
+from billsim.faults.catalogue import CATALOGUE
+from billsim.scenario import population_data
 from billsim.scenario.actions import ACTORS, DOABLE, Param, accept, actions_of, allowed
 from billsim.scenario.errors import InputError, nearest
 from billsim.scenario.locate import Spot
-from billsim.scenario.plan import Control, ExpectedDrift, GivenAccount, GivenInvoice, Scenario, TimelineRow
+from billsim.scenario.plan import Control, ExpectedDrift, GivenAccount, GivenInvoice, Population, Scenario, TimelineRow
 from billsim.scenario.reading import Path, Reader
-from billsim.scenario.vocabulary import CARDS, CAUSES, CODES, ENGINES, INSTRUMENTS, INVOICE_STATUSES, MARKS, SUBSCRIPTION_STATUSES
+from billsim.scenario.vocabulary import (
+    CARDS,
+    CAUSES,
+    CODES,
+    ENGINES,
+    EVENT_TYPES,
+    INSTRUMENTS,
+    INVOICE_STATUSES,
+    MARKS,
+    SUBSCRIPTION_STATUSES,
+)
 from billsim.stores import SCHEMAS, stripe_metadata
 
 ACCOUNT = re.compile(r"[a-z][a-z0-9_]{0,39}")
 INVOICE = re.compile(r"(?P<account>[a-z][a-z0-9_]{0,39}?)(?:-(?P<nth>[1-9]\d?))?_(?P<n>\d{1,4})")
 CURRENCY = re.compile(r"[a-z]{3}")
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]{0,199}")
-SPEC = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+SPEC = re.compile(r"cmd:.*\S.*|[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 PLANTABLE = ("subs_dunning", "subs_account", "subs_customer", "cf_prod", "ope", "www", stripe_metadata.NAME)
 MOST_ACCOUNTS = 1_000_000
 MOST_DAYS = 3_660
+_PLAIN = Population(accounts=1, days=1)
 
 _LEDGER = "billing_prod is an audit trail: what it says follows from the invoices"
 
@@ -77,7 +92,13 @@ class Rules:
             yield from (invoice.invoice for invoice in account.invoices)
 
     def _subscriptions(self, account: str) -> int:
-        return (1 if account in self.given else 2) + sum(row.by == account and row.do == "subscribe" for row in self.scenario.timeline)
+        had = 1 if account in self.given else self._of_population()
+        return had + sum(row.by == account and row.do == "subscribe" for row in self.scenario.timeline)
+
+    def _of_population(self) -> int:
+        """The most subscriptions that an account of the population may have."""
+        population = self.scenario.population
+        return len(population_data.people(population.people).accounts.subscriptions) if population is not None and population.people else 2
 
     def _last_invoice(self, account: str) -> int:
         """The highest number that an invoice of the account can reach: what is given, and one a month."""
@@ -104,6 +125,10 @@ def _content(rules: Rules) -> None:
     scenario = rules.scenario
     if not ID.fullmatch(scenario.id):
         raise rules.fail(("id",), f"'{scenario.id}' is no id: letters, digits and _ . / - are allowed, as in dunning/late_failed_after_paid")
+    for index, store in enumerate(scenario.reconstructed):
+        rules.one_of(store, (*SCHEMAS, stripe_metadata.NAME), ("reconstructed", index), "store")
+    if scenario.reconstructed and scenario.rows is None:
+        raise rules.fail(("reconstructed",), "says what 'rows' leave open, and there are none")
     if not scenario.given and scenario.population is None and scenario.events is None:
         raise rules.fail((), "there is nobody in it: it needs 'given' accounts, a 'population' or 'events'")
     if scenario.cron_minute >= 24 * 60:
@@ -295,8 +320,9 @@ def _expect(rules: Rules) -> None:
 
 
 def _engine(rules: Rules, engine: str, path: Path) -> None:
-    if engine not in ENGINES and not SPEC.fullmatch(engine):
-        raise rules.fail(path, f"unknown engine '{engine}': {', '.join(ENGINES)} or package.module:factory", nearest(engine, ENGINES))
+    if engine not in ENGINES and not SPEC.fullmatch(engine) and engine not in entry_points(group="billsim.engines").names:
+        known = f"{', '.join(ENGINES)}, package.module:factory or cmd:program"
+        raise rules.fail(path, f"unknown engine '{engine}': {known}", nearest(engine, ENGINES))
 
 
 def _drift(rules: Rules, drift: ExpectedDrift, path: Path) -> None:
@@ -336,6 +362,7 @@ def _population(rules: Rules) -> None:
         raise rules.fail(("population", "prefix"), f"'{population.prefix}' cannot begin an account's name")
     if not CURRENCY.fullmatch(population.currency):
         raise rules.fail(("population", "currency"), f"'{population.currency}' is no currency: three small letters, as in usd")
+    _people(rules, population)
     if not population.plans or not all(population.plans):
         raise rules.fail(("population", "plans"), "needs a plan and its price, as in { pro_monthly = 2000 }")
     days = population.declines_days
@@ -349,6 +376,39 @@ def _population(rules: Rules) -> None:
             raise rules.fail(("population", "prefix"), f"the population's names would meet the given account '{name}'")
 
 
+def _faults(rules: Rules) -> None:
+    for name, dial in rules.scenario.faults.items():
+        rules.one_of(name, CATALOGUE, ("faults", name), "fault")
+        _dial(rules, dial, CATALOGUE[name], ("faults", name))
+
+
+def _dial(rules: Rules, dial: Dial, fault: type[Fault], path: Path) -> None:
+    if dial.ppm > 1_000_000:
+        raise rules.fail((*path, "ppm"), "parts per million: must be at most 1000000")
+    if dial.minutes is not None and not fault.most_minutes:
+        raise rules.fail((*path, "minutes"), f"'{fault.name}' has no duration")
+    if dial.minutes is not None and not 1 <= dial.minutes <= fault.most_minutes:
+        raise rules.fail((*path, "minutes"), f"must be 1 to {fault.most_minutes}")
+    if dial.accounts and not fault.scoped:
+        raise rules.fail((*path, "accounts"), f"'{fault.name}' strikes everybody")
+    if dial.events and not (fault.scoped and fault.area == PIPE):
+        raise rules.fail((*path, "events"), f"'{fault.name}' does not strike single event types")
+    for index, account in enumerate(dial.accounts):
+        rules.account(account, (*path, "accounts", index))
+    for index, event in enumerate(dial.events):
+        rules.one_of(event, EVENT_TYPES, (*path, "events", index), "event type")
+
+
+def _people(rules: Rules, population: Population) -> None:
+    """A population whose people a data file describes does not describe them itself."""
+    if not population.people:
+        return
+    rules.one_of(population.people, population_data.names(), ("population", "people"), "data file of people")
+    for key in ("plans", "declines", "declines_days", "lost", "second_subscription", "never_paid", "renewal_spread_days"):
+        if getattr(population, key) != getattr(_PLAIN, key):
+            raise rules.fail(("population", key), f"is what the data file '{population.people}' says: leave it out, or leave out 'people'")
+
+
 def _stripe(rules: Rules) -> None:
     days = rules.scenario.stripe.retry_days
     if any(later <= earlier for earlier, later in zip((0, *days), days, strict=False)):
@@ -359,6 +419,7 @@ RULES: tuple[Callable[[Rules], None], ...] = (
     _content,
     _stripe,
     _population,
+    _faults,
     _accounts,
     _prices,
     _invoices,

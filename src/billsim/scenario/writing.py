@@ -25,7 +25,8 @@ class Instant(NamedTuple):
 def write(scenario: Scenario, left_out: frozenset[str]) -> str:
     """The whole file; `left_out` are the keys of the top level that go without saying."""
     told = {key: value for key, value in fields(scenario).items() if key not in left_out}
-    head = [(key, told[key]) for key in ("id", "rule", "from", "events", "start", "until", "calm_hours", "cron_minute") if key in told]
+    head = [(key, told[key]) for key in ("id", "rule", "from", "events", "rows", "reconstructed", "start", "until", "calm_hours", "cron_minute") if
+    key in told]
     width = max(len(key) for key, _ in head)
     lines = [f"{key:<{width}} = {literal(value)}" for key, value in head]
     lines += _rows("given", [list(fields(account).items()) for account in scenario.given], 1)
@@ -35,6 +36,8 @@ def write(scenario: Scenario, left_out: frozenset[str]) -> str:
     for key in ("judge", "population", "stripe"):
         if key in told:
             lines += ["", f"[{key}]", *_pairs(fields(getattr(scenario, key)))]
+    if scenario.faults:
+        lines += ["", "[faults]", *_pairs(scenario.faults)]
     return "\n".join(lines) + "\n"
 
 

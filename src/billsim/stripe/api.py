@@ -10,7 +10,7 @@ from billsim.core.ids import short
 from billsim.core.kernel import Kernel
 from billsim.core.time import MINUTE_MS
 from billsim.stripe import billing_cycle, collection
-from billsim.stripe.backend import Act, Backend, Outbox
+from billsim.stripe.backend import FOREVER_MS, Act, Backend, Outbox
 from billsim.stripe.cards import RESULTS, CardBehaviour
 from billsim.stripe.idempotency import IdempotencyKeys
 from billsim.stripe.lists import Page
@@ -56,8 +56,12 @@ class Stripe:
             else:
                 self._backend.place(thing)
 
-    def resume(self) -> None:
-        """Take up, once, everything that was seeded: renewals, finalisations, attempts, due dates, expiries that lie ahead."""
+    def resume(self, horizon_ms: int = FOREVER_MS) -> None:
+        """Take up, once, everything that was seeded: renewals, finalisations, attempts, due dates, expiries that lie ahead.
+
+        `horizon_ms`: the world ends here, and what falls due later is not waited for.
+        """
+        self._backend.horizon_ms = horizon_ms
         self._backend.resume()
 
     # -- requests

@@ -11,7 +11,7 @@ from billsim.core.ids import short
 from billsim.core.kernel import Call, Kernel
 from billsim.core.time import HOUR_MS, MINUTE_MS
 from billsim.stripe.cards import Cards
-from billsim.stripe.events import NO_REQUEST, customer_of, emitted, short_kind
+from billsim.stripe.events import NO_REQUEST, emitted, short_kind
 from billsim.stripe.objects import (
     Book,
     Charge,
@@ -40,6 +40,7 @@ _SHELVES = {
 # Objects that belong to one invoice alone: what happens to them is numbered as it is for the invoice.
 _OF_ONE_INVOICE = frozenset({"invoice", "payment_intent", "charge"})
 _NAMES_KEPT = 200_000
+FOREVER_MS = 1 << 62
 
 
 class Outbox(Protocol):
@@ -67,6 +68,7 @@ class Backend:
         self.prices: dict[str, Price] = {}
         self.unattached = Book("")
         self.finalizes_at: dict[str, int] = {}
+        self.horizon_ms = FOREVER_MS
         self.is_quiet = False
         self._fire = fire
         self._homes: dict[str, Book] = {}
@@ -83,23 +85,29 @@ class Backend:
 
     def place(self, thing: Any) -> Any:
         """Put an object in its customer's book (a payment method may change books); returns what it was before."""
-        book = self._book_of(thing)
-        home = self._homes.get(thing.id, book)
-        self._homes[thing.id] = book
-        if thing.object == "customer":
+        id, kind = thing.id, thing.object
+        customer = id if kind == "customer" else thing.customer
+        book = self.books.get(customer) or self._book_of(customer)
+        home = self._homes.get(id)
+        if home is not book:
+            self._homes[id] = book
+        if kind == "customer":
             old: Any = book.customer
             book.customer = thing
             return old
-        shelf = _SHELVES[thing.object]
-        old = getattr(home, shelf).get(thing.id)
-        if home is not book:
-            setattr(home, shelf, {id: kept for id, kept in getattr(home, shelf).items() if id != thing.id})
+        shelf = _SHELVES[kind]
+        things: dict[str, Any] = getattr(book, shelf)
+        if home is book or home is None:
+            old = things.get(id)
+        else:
+            left = dict(getattr(home, shelf))
+            old = left.pop(id)
+            setattr(home, shelf, left)
         # A new dict each time: whoever gathered the customer keeps the one that it saw.
-        setattr(book, shelf, {**getattr(book, shelf), thing.id: thing})
+        setattr(book, shelf, {**things, id: thing})
         return old
 
-    def _book_of(self, thing: Any) -> Book:
-        customer = customer_of(thing)
+    def _book_of(self, customer: str | None) -> Book:
         if not customer:
             return self.unattached
         book = self.books.get(customer)
@@ -221,18 +229,25 @@ class Backend:
         self.finalizes_at[invoice] = min(instant_ms, self.finalizes_at.get(invoice, instant_ms))
 
     def arm(self, thing: Any) -> None:
-        """Set the one timer of a subscription or an invoice to what its state calls for; an instant that has passed calls for nothing."""
-        due = None if self.is_quiet else wanted(thing, self._homes[thing.id], self.finalizes_at.get(thing.id, 0), self.kernel.now)
-        armed = self._timers.get(thing.id)
+        """Set the one timer of a subscription or an invoice to what its state calls for.
+
+        An instant that has passed calls for nothing, nor does one beyond the horizon, which nobody will live to see.
+        """
+        id, now, due = thing.id, self.kernel.now, None
+        if not self.is_quiet:
+            due = wanted(thing, self._homes[id], self.finalizes_at.get(id, 0), now)
+            if due is not None and not now <= due[0] <= self.horizon_ms:
+                due = None
+        armed = self._timers.get(id)
         if armed is not None:
-            if due is not None and armed[:2] == due:
+            if due is not None and armed[0] == due[0] and armed[1] == due[1]:
                 return
             armed[2].cancelled = True
-            del self._timers[thing.id]
-        if due is not None and due[0] >= self.kernel.now:
+            del self._timers[id]
+        if due is not None:
             instant_ms, step = due
-            call = self.kernel.call_at(instant_ms, self.choices.rank(self.own_task(thing.id, step)), self._due, (thing.id, step))
-            self._timers[thing.id] = (instant_ms, step, call)
+            call = self.kernel.call_at(instant_ms, self.choices.rank(self.own_task(id, step)), self._due, (id, step))
+            self._timers[id] = (instant_ms, step, call)
 
     def _due(self, timer: tuple[str, str]) -> None:
         del self._timers[timer[0]]
@@ -246,7 +261,8 @@ class Backend:
             for invoice in book.invoices.values():
                 if invoice.status == "draft":
                     self.finalize_by(invoice.id, max(now, invoice.created * 1000 + self.settings.finalize_after_minutes * MINUTE_MS))
-                self.arm(invoice)
+                if invoice.status in ("draft", "open"):
+                    self.arm(invoice)
             for subscription in book.subscriptions.values():
                 self.arm(subscription)
 
@@ -259,10 +275,11 @@ class Backend:
 class Act:
     """One thing done at Stripe, by a request or by Stripe itself: all its changes are recorded, then its events leave, then timers are set.
 
-    `near` ends the names of events of the invoice's own objects, `far` those of the objects that invoices share.
+    `near` ends the names of events of the invoice's own objects, `far` those of the objects that invoices share. `is_call`: a request did this.
+    All of it happens at one instant: `at_ms` in milliseconds, `now_s` in whole seconds.
     """
 
-    __slots__ = ("backend", "task", "cause", "origin", "near", "far", "request", "_events", "_touched")
+    __slots__ = ("backend", "task", "cause", "origin", "near", "far", "request", "is_call", "at_ms", "now_s", "_events", "_touched")
 
     def __init__(self, backend: Backend, task: str, cause: str, near: str, far: str, request: EventRequest = NO_REQUEST) -> None:
         self.backend = backend
@@ -272,6 +289,9 @@ class Act:
         self.near = near
         self.far = far
         self.request = request
+        self.is_call = request is not NO_REQUEST
+        self.at_ms = backend.kernel.now
+        self.now_s = self.at_ms // 1000
         self._events: list[Emitted] = []
         self._touched: dict[str, Any] = {}
 
@@ -292,25 +312,16 @@ class Act:
         for thing in self._touched.values():
             self.backend.arm(thing)
 
-    @property
-    def now_s(self) -> int:
-        """The simulated instant, in whole seconds."""
-        return self.backend.kernel.now // 1000
-
-    @property
-    def is_call(self) -> bool:
-        """Whether a request did this."""
-        return self.request is not NO_REQUEST
-
     def put(self, new: Any) -> Any:
         """Make or replace an object; returns it. Raises IllegalTransitionError."""
-        kind, backend = new.object, self.backend
+        id, kind, backend = new.id, new.object, self.backend
         old = backend.place(new)
         if old is not None and kind in TABLES and old.status != new.status:
-            check(kind, new.id, old.status, new.status)
-        backend.outbox.changed(customer_of(new) or (customer_of(old) if old else ""), kind, new.id, old, new, self.task, self.cause)
+            check(kind, id, old.status, new.status)
+        customer = id if kind == "customer" else new.customer or (old.customer if old is not None else "") or ""
+        backend.outbox.changed(customer, kind, id, old, new, self.task, self.cause)
         if kind in ("invoice", "subscription"):
-            self._touched[new.id] = new
+            self._touched[id] = new
         return new
 
     def emit(self, type: str, thing: Any, old: Any = None, *, tag: str = "") -> None:
@@ -319,7 +330,7 @@ class Act:
         name = f"{thing.id}.{short_kind(type)}.{tag}"
         if self.is_call:
             name = self.backend.unique(name)
-        self._events.append(emitted(type, thing, old, name=name, origin=self.origin, at_ms=self.backend.kernel.now, request=self.request))
+        self._events.append(emitted(type, thing, old, name, self.origin, self.at_ms, self.request))
 
     def update(self, type: str, old: Any, new: Any, *, tag: str = "") -> Any:
         """Put `new` in place of `old` and tell of it; nothing where they are equal. Returns what then stands."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from msgspec.structs import replace
 
-from billsim.core.time import DAY_S, add_months, to_datetime
+from billsim.core.time import DAY_MS, DAY_S, add_months, to_datetime
 from billsim.stripe import collection, customers, invoices, subscriptions
 from billsim.stripe.backend import Act, Backend
 from billsim.stripe.naming import new_id, next_period, stem
@@ -35,7 +36,14 @@ def period_end(recurring: Recurring, start_s: int, anchor_s: int) -> int:
     """When a period that begins at `start_s` ends; months and years keep the anchor's day of the month."""
     if recurring.interval in _DAYS:
         return start_s + _DAYS[recurring.interval] * recurring.interval_count * DAY_S
-    return add_months(start_s, _MONTHS[recurring.interval] * recurring.interval_count, to_datetime(anchor_s * 1000).day)
+    day, second = divmod(start_s, DAY_S)
+    return _months_on(day, _MONTHS[recurring.interval] * recurring.interval_count, anchor_s // DAY_S) * DAY_S + second
+
+
+@lru_cache(maxsize=10_000)
+def _months_on(day: int, months: int, anchor: int) -> int:
+    """Some months later, in days since the epoch. Thousands renew on one day, each at its own second."""
+    return add_months(day * DAY_S, months, to_datetime(anchor * DAY_MS).day) // DAY_S
 
 
 # -- what Stripe does by itself

@@ -49,5 +49,5 @@ def update(act: Act, id: str, params: dict[str, Any]) -> Customer:
 def set_delinquent(act: Act, id: str, delinquent: bool) -> None:
     """`delinquent` follows the latest change of any invoice: an automatic failure or a due date sets it, a payment or a write-off clears it."""
     customer = act.backend.books[id].customer
-    if customer is not None:
+    if customer is not None and customer.delinquent != delinquent:
         act.update("customer.updated", customer, replace(customer, delinquent=delinquent))

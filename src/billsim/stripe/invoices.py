@@ -33,8 +33,8 @@ LIST: Types = {"subscription": str, "status": ("draft", "open", "paid", "void", 
 
 def draft(act: Act, subscription: Subscription, id: str, reason: str, *, start: int, end: int, free: bool = False) -> Invoice:
     """The draft that bills a period of a subscription, for its items' prices or, `free`, for nothing. `start` and `end` are unix seconds."""
-    lines = tuple(_line(subscription, id, index, free, act.now_s) for index in range(len(subscription.items.data)))
-    total = sum(line.amount for line in lines)
+    lines = tuple([_line(subscription, id, index, free, act.now_s) for index in range(len(subscription.items.data))])
+    total = sum([line.amount for line in lines])
     invoice = Invoice(
         id=id,
         created=act.now_s,

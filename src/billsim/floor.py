@@ -6,13 +6,17 @@ For each Stripe event seven chained timeouts that do nothing, spread over 64 cha
 from __future__ import annotations
 
 from collections.abc import Callable
-from time import perf_counter
 from typing import Any, NamedTuple
 
 from simpy import Environment
 
+from billsim.core.measure import clock_ns
+
 TIMEOUTS_PER_EVENT = 7
 CHAINS = 64
+# It is not known beforehand how many events a run makes, so the floor has a size of its own and is scaled.
+SAMPLE_EVENTS = 20_000
+_SECOND_NS = 1_000_000_000
 
 
 class Figure(NamedTuple):
@@ -27,16 +31,12 @@ class Figure(NamedTuple):
 
 
 def against_floor(run: Callable[[], int]) -> Figure:
-    """Measure `run`, which returns how many Stripe events it made, against the mean of a floor before it and one after.
-
-    It is not known beforehand how many events a run makes, so the floor before has a size of its own and is scaled.
-    """
-    sample_events = 20_000
-    before_s = seconds(lambda: floor(sample_events))
+    """Measure `run`, which returns how many Stripe events it made, against the mean of a floor before it and one after."""
+    before_s = seconds(lambda: floor(SAMPLE_EVENTS))
     made: list[int] = []
     run_s = seconds(lambda: made.append(run()))
-    after_s = seconds(lambda: floor(sample_events))
-    return Figure((before_s + after_s) / 2 * made[0] / sample_events, run_s)
+    after_s = seconds(lambda: floor(SAMPLE_EVENTS))
+    return Figure((before_s + after_s) / 2 * made[0] / SAMPLE_EVENTS, run_s)
 
 
 def floor(stripe_events: int) -> int:
@@ -61,6 +61,6 @@ def floor(stripe_events: int) -> int:
 
 def seconds(work: Callable[[], object]) -> float:
     """How long it takes, in seconds of the wall clock."""
-    begin = perf_counter()
+    began = clock_ns()
     work()
-    return perf_counter() - begin
+    return (clock_ns() - began) / _SECOND_NS
