@@ -126,6 +126,7 @@ def run_scenario(
         data["policy"] = platform.source
     data["build_s"] = (built - began) // 1_000_000 / 1000
     expected = _as_expected(scenario.expect.get(engine), report.drift)
+    world.close()
     return RunResult(data, report.drift, expected, data["verdict"], kept_tape if keep_tape else None, records)
 
 

@@ -125,6 +125,10 @@ class Kernel:
         if instant_ms > self.now:
             self._env._now = instant_ms
 
+    def clear(self) -> None:
+        """Forget everything that was still to happen."""
+        self._env._queue.clear()
+
     def next_at(self) -> int | None:
         """When the next thing is due, or None when nothing is."""
         instant = self._env.peek()

@@ -131,6 +131,11 @@ class Stripe:
             backend.finalize_by(draft.id, backend.kernel.now + backend.settings.finalize_after_minutes * MINUTE_MS)
             backend.arm(draft)
 
+    def close(self) -> None:
+        """Forget every object and timer: nothing happens at Stripe any more."""
+        self.books.clear()
+        vars(self._backend).clear()
+
     def quiet(self) -> None:
         """From now on Stripe starts nothing by itself; it still answers requests."""
         self._backend.is_quiet = True
