@@ -8,9 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from billsim.core.time import DAY_S, HOUR_MS, add_months, to_datetime
+from billsim.core.time import DAY_S, HOUR_MS, SECOND_MS, add_months, to_datetime
+from billsim.stores.base import Shard
 from billsim.stores.billing_prod import LedgerRow, entry_key
+from billsim.stores.cf_prod import EntitlementRow
 from billsim.stores.ope import OpeItem, OpeSubscription
+from billsim.stores.subs_account import EMAIL_VERIFIED, AccountRow
+from billsim.stores.subs_customer import CustomerRow
+from billsim.stores.subs_dunning import DunningRow
+from billsim.stores.www import ZoneRow
 from billsim.stripe.cards import INSUFFICIENT_FUNDS, LOST_CARD, Decline
 from billsim.stripe.objects import (
     Card,
@@ -296,3 +302,17 @@ def ledger_of(account: str, invoices: Iterable[Invoice], charges: Iterable[Charg
 def _enter(rows: dict[str, LedgerRow], account: str, kind: str, id: str, status: str, currency: str, amounts: tuple[int, int, int]) -> None:
     key = entry_key(id, status, amounts[1], amounts[2])
     rows[key] = LedgerRow(account, key, kind, id, status, currency, *amounts, len(rows) + 1, version=1)
+
+
+def healthy_rows(
+    shard: Shard, deal: Deal, began_s: int, ope: dict[str, OpeSubscription], ledger: dict[str, LedgerRow], access: dict[str, EntitlementRow]
+) -> None:
+    """The rows of an account that owes nothing. `deal` is its first, `began_s` when its oldest subscription began."""
+    account, zone = deal.account, f"{deal.account}.example"
+    shard.rows["subs_account"] = AccountRow(account, name_of(account), email_of(account), flags=EMAIL_VERIFIED, version=1)
+    shard.rows["subs_customer"] = CustomerRow(account, deal.customer, deal.plan, version=1)
+    shard.rows["subs_dunning"] = DunningRow(account, since_ms=began_s * SECOND_MS, version=1)
+    shard.many["ope"] = ope
+    shard.many["billing_prod"] = ledger
+    shard.many["cf_prod"] = access
+    shard.many["www"] = {zone: ZoneRow(account, zone, deal.plan, version=1)}

@@ -20,9 +20,8 @@ from billsim.scenario.backstory import (
     billed,
     customer_of,
     day_of_month,
-    email_of,
+    healthy_rows,
     ledger_of,
-    name_of,
     ope_of,
     payment_method_of,
     price_of,
@@ -34,10 +33,6 @@ from billsim.scenario.population_people import settle
 from billsim.stores.base import Stores
 from billsim.stores.cf_prod import EntitlementRow
 from billsim.stores.ope import OpeSubscription
-from billsim.stores.subs_account import EMAIL_VERIFIED, AccountRow
-from billsim.stores.subs_customer import CustomerRow
-from billsim.stores.subs_dunning import DunningRow
-from billsim.stores.www import ZoneRow
 from billsim.stripe.cards import CardBehaviour
 from billsim.stripe.objects import Charge, Invoice, Price, StripeObject
 
@@ -137,14 +132,7 @@ def _place(member: Member, stores: Stores, stripe: Backstage, policy: DunningPol
     stripe.seed(customer_of(deal, began, metadata=metadata), payment_method_of(deal, began), *objects)
     shard.stripe = stripe.books[deal.customer]
     stores.by_customer[deal.customer] = (account,)
-    shard.rows["subs_account"] = AccountRow(account, name_of(account), email_of(account), flags=EMAIL_VERIFIED, version=1)
-    shard.rows["subs_customer"] = CustomerRow(account, deal.customer, deal.plan, version=1)
-    shard.rows["subs_dunning"] = DunningRow(account, since_ms=began * SECOND_MS, version=1)
-    shard.many["ope"] = ope
-    shard.many["billing_prod"] = ledger_of(account, invoices, charges)
-    shard.many["cf_prod"] = access
-    zone = f"{account}.example"
-    shard.many["www"] = {zone: ZoneRow(account, zone, deal.plan, version=1)}
+    healthy_rows(shard, deal, began, ope, ledger_of(account, invoices, charges), access)
 
 
 def _subscribe(deal: Deal, renewal: int, free: bool, objects: list[StripeObject], invoices: list[Invoice], charges: list[Charge]) -> int:

@@ -22,9 +22,8 @@ from billsim.scenario.backstory import (
     PastInvoice,
     billed,
     customer_of,
-    email_of,
+    healthy_rows,
     ledger_of,
-    name_of,
     ope_of,
     payment_method_of,
     price_of,
@@ -36,10 +35,6 @@ from billsim.scenario.population_data import MOST_SUBSCRIPTIONS, SLOTS, People, 
 from billsim.stores.base import Stores
 from billsim.stores.cf_prod import EntitlementRow
 from billsim.stores.ope import OpeSubscription
-from billsim.stores.subs_account import EMAIL_VERIFIED, AccountRow
-from billsim.stores.subs_customer import CustomerRow
-from billsim.stores.subs_dunning import DunningRow
-from billsim.stores.www import ZoneRow
 from billsim.stripe.cards import CardBehaviour
 from billsim.stripe.objects import Card, Charge, Invoice, Price, StripeObject
 
@@ -214,14 +209,7 @@ class _Crowd:
         stripe.seed(customer_of(first, began, metadata=self.metadata), payment_method_of(first, began, card), *objects)
         shard.stripe = stripe.books[first.customer]
         stores.by_customer[first.customer] = (account,)
-        shard.rows["subs_account"] = AccountRow(account, name_of(account), email_of(account), flags=EMAIL_VERIFIED, version=1)
-        shard.rows["subs_customer"] = CustomerRow(account, first.customer, first.plan, version=1)
-        shard.rows["subs_dunning"] = DunningRow(account, since_ms=began * SECOND_MS, version=1)
-        shard.many["ope"] = ope
-        shard.many["billing_prod"] = ledger_of(account, invoices, charges)
-        shard.many["cf_prod"] = access
-        zone = f"{account}.example"
-        shard.many["www"] = {zone: ZoneRow(account, zone, first.plan, version=1)}
+        healthy_rows(shard, first, began, ope, ledger_of(account, invoices, charges), access)
         self._behave(first.payment_method, kind, min(each.renews for each in bought), digits // SLOTS)
 
     def _behave(self, method: str, kind: int, renews: int, digits: int) -> None:
