@@ -313,7 +313,13 @@ def _as_json(world: World, report: Report, seed: int, engine: str, drained: bool
             "by_code": report.by_code,
         },
         "converge_ms": report.converge_ms,
-        "recompute": {"count": runtime.recomputes, "p50_us": runtime.compute_us.percentile(50), "p99_us": runtime.compute_us.percentile(99)},
+        "recompute": {
+            "count": runtime.recomputes,
+            "p50_us": runtime.compute_us.percentile(50),
+            "p99_us": runtime.compute_us.percentile(99),
+            "whole_p50_us": runtime.whole_us.percentile(50),
+            "whole_p99_us": runtime.whole_us.percentile(99),
+        },
         "pipe_latency_ms": {"p50": world.pipe_latency_ms.percentile(50), "p99": world.pipe_latency_ms.percentile(99)},
         "lag_ms": report.lag_ms,
         "round_trips": {

@@ -71,6 +71,7 @@ class Runtime:
         self.store_trips = 0
         self.recomputes = 0
         self.compute_us = Histogram()
+        self.whole_us = Histogram()
         self.running: dict[str, Task] = {}
         self.over: dict[str, Task] = {}
         self._begin: dict[type, Callable[[Task, Any], Any]] = {
@@ -125,20 +126,21 @@ class Runtime:
 
     def due(self, task: Task) -> None:
         """The pending effect of a task is due: perform it and go on."""
-        effect = task.effect
+        began, effect, answer, failure = clock_ns(), task.effect, None, None  # type: int, Any, Any, Exception | None
         try:
             answer = self._finish[type(effect)](task, effect)
-        except Exception as failure:
-            self._advance(task, None, failure)
-            return
+        except Exception as refused:
+            failure = refused
+        task.whole_ns += clock_ns() - began
         if answer is not WAITING:
-            self._advance(task, answer, None)
+            self._advance(task, answer, failure)
 
     def _advance(self, task: Task, answer: Any, failure: Exception | None) -> None:
-        begin = self._begin
+        began, begin = clock_ns(), self._begin
         while True:
             effect, raised = _resume(task, answer, failure)
             if effect is None:
+                task.whole_ns += clock_ns() - began
                 self._end(task, raised)
                 return
             failure = None
@@ -158,12 +160,14 @@ class Runtime:
                 # A store or a part that there is not, say: the component is told where it asked.
                 answer, failure = None, refused
             if answer is WAITING:
+                task.whole_ns += clock_ns() - began
                 return
 
     def _end(self, task: Task, failure: Exception | None) -> None:
         self.over[task.name] = self.running.pop(task.name)
         if task.component.name == "dunning_brain":
             self.compute_us.add(task.spent_ns // 1000)
+            self.whole_us.add(task.whole_ns // 1000)
         if failure is not None:
             self.host.failed(task, failure)
         task.ended(task, failure)

@@ -14,7 +14,8 @@ class Task(Wake):
     """A component at work on a message: its generator, the effect it waits for, and what it has read (store, account, key -> version).
 
     `seen` is what it was shown: (when, effect, answer) of each read, scan, gather and request to Stripe. For a gather, when is the instants of its
-    branches; a refused request has no answer.
+    branches; a refused request has no answer. `spent_ns` is the real time that the component itself has taken, `whole_ns` that with its reads, writes
+    and requests performed.
     """
 
     def __init__(self, kernel: Kernel, due: Due, component: Component, message: Message, name: str, shard: Shard | None, ended: Ended) -> None:
@@ -35,6 +36,7 @@ class Task(Wake):
         self.seen: list[tuple[Any, Any, Any]] = []
         self.writes = 0
         self.spent_ns = 0
+        self.whole_ns = 0
         self.working_on = message.account
         self._used: dict[str, int] = {}
         self._due = due
