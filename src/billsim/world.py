@@ -21,7 +21,7 @@ from billsim.core.kernel import Kernel
 from billsim.core.latency import ROW_OFFSET
 from billsim.core.policy import DunningPolicy
 from billsim.core.time import HOUR_MS
-from billsim.core.trace import LatencyRecord, MessageRecord, Trace, WriteRecord
+from billsim.core.trace import ActionRecord, LatencyRecord, MessageRecord, Trace, WriteRecord
 from billsim.faults.catalogue import weather_of
 from billsim.pipe.forwarding import DeliveryError, Pipe
 from billsim.ports import Component, Engine, Message, Send
@@ -263,9 +263,12 @@ class World:
 
     # -- what the engine's tasks need (Host) -------------------------------------------------------------------------------------------
 
-    def touched(self, shard: Shard) -> None:
-        """An account's checks have something to look at after this step."""
+    def touched(self, shard: Shard, record: WriteRecord | ActionRecord) -> None:
+        """An account's checks have something to look at after this step; and what was done may be a mark."""
         self._dirty[shard.account] = shard
+        mark = marks.of_action(record) if isinstance(record, ActionRecord) else marks.of_write(record)
+        if mark is not None:
+            self.runtime.mark(mark, shard.account, record.task)
 
     def busy(self, account: str, by: int) -> None:
         """Something is on its way for the account (1), or has ended (-1)."""

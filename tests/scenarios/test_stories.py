@@ -71,6 +71,12 @@ def test_an_order_that_voids_first_opens_the_drift_and_one_that_pays_first_does_
     assert [[d.code for d in run.drift if d.closed_ms is None] for _, run in result.orders] == [["bad_debt_stuck"], []]
 
 
+def test_the_good_news_and_a_lost_update_are_marks() -> None:
+    paid = run_scenario(story("dunning/late_failed_after_paid"), engine="recompute").data["marks"]
+    assert paid["recovered_sent"] == 1 and "lost_update_happened" not in paid
+    assert run_scenario(story("dunning/pay_bad_debt_vs_webhook"), engine="legacy").data["marks"]["lost_update_happened"] == 1
+
+
 def test_a_mark_that_is_never_reached_makes_the_verdict_unknown() -> None:
     """An empty pass is no pass."""
     import msgspec

@@ -235,8 +235,6 @@ class Runtime:
 
     def _record_write(self, task: Task, store: str, account: str, key: str, read_version: int, written: Written) -> Any:
         old, new = written
-        if old is not None and 0 <= read_version < old.version:
-            self._mark("lost_update_happened", task)
         task.reads[store, account, key] = new.version
         task.writes += 1
         shard = self.stores.shard(account)
@@ -250,7 +248,7 @@ class Runtime:
         """Add a record to the trace and to what its account's checks will look at."""
         self.trace.add(record)
         shard.fresh.append(record)
-        self.host.touched(shard)
+        self.host.touched(shard, record)
 
     def _wait_for_scan(self, task: Task, effect: Scan) -> Any:
         self.store_trips += 1
@@ -374,8 +372,6 @@ class Runtime:
             if effect.key is not None:
                 shard.actions[keyed] = 1
             shard.authority += 1
-        else:
-            self._mark("consequence_refused", task)
         about = (effect.kind, effect.account, effect.debt, effect.step, effect.key or "")
         self.record(shard, ActionRecord("actions", self.kernel.now, *about, task.component.name, task.name, executed))
         return executed

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from billsim.core.kernel import Kernel, Wake
+from billsim.core.trace import ActionRecord, WriteRecord
 from billsim.ports import Component, Message, Send, Steps
 from billsim.stores.base import Shard
 
@@ -61,7 +62,7 @@ class Host(Protocol):
     components: Mapping[str, Component]
     marks: dict[str, int]
 
-    def touched(self, shard: Shard) -> None:
+    def touched(self, shard: Shard, record: WriteRecord | ActionRecord) -> None:
         """Something of the account changed in this step."""
         ...
 
