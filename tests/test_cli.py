@@ -15,6 +15,7 @@ import billsim.doctor
 import billsim.replay.tape
 import billsim.run
 from billsim import __version__, cli
+from billsim.core.choices import AskedTwiceError
 from billsim.doctor import Check, SeedOutcome
 from billsim.run import OrdersResult, RunResult
 from billsim.rundir import read_run
@@ -191,6 +192,8 @@ def test_an_interrupted_run_says_what_is_kept_and_how_to_go_on(stage: Stage, sto
 
 
 def test_a_bug_is_one_line_too_and_no_verdict(stage: Stage, story: str, answer: Callable[..., Answered], monkeypatch: pytest.MonkeyPatch) -> None:
+    stage.raises = AskedTwiceError("w/x")
+    assert answer("run", story) == (70, "", "billsim: a bug of billsim's own: AskedTwiceError: w/x; BILLSIM_TRACEBACK=1 shows where\n")
     stage.raises = ZeroDivisionError("oh")
     assert answer("run", story) == (70, "", "billsim: a bug of billsim's own: ZeroDivisionError: oh; BILLSIM_TRACEBACK=1 shows where\n")
     monkeypatch.setenv("BILLSIM_TRACEBACK", "1")

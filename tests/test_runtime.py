@@ -9,7 +9,7 @@ import pytest
 
 from billsim import stores as all_stores
 from billsim.checks import marks
-from billsim.core.choices import Options, Seeded
+from billsim.core.choices import NotOnTapeError, Options, Recorded, Seeded
 from billsim.core.kernel import Kernel, Unwatched
 from billsim.core.trace import ActionRecord, Trace, WriteRecord
 from billsim.ports import Act, Ask, CallStripe, CompareAndSet, Component, GatherAll, Message, Now, Read, Scan, Send, Sleep, Start, Transact, Write
@@ -24,9 +24,9 @@ Script = Callable[[Message], Generator[Any, Any, None]]
 class Platform:
     """A runtime with nothing around it; keeps what the host is told."""
 
-    def __init__(self, seed: int = 1) -> None:
+    def __init__(self, seed: int = 1, choices: Seeded | None = None) -> None:
         self.kernel = Kernel(START_MS)
-        self.choices = Seeded(seed)
+        self.choices = choices or Seeded(seed)
         self.stores = all_stores.empty()
         self.trace = Trace()
         self.records: list[Any] = []
@@ -281,6 +281,28 @@ def test_what_is_no_effect_is_thrown_back() -> None:
 
     platform.start(confused)
     assert [type(failure) for failure in platform.failures] == [TypeError]
+
+
+@pytest.mark.parametrize("missing", ["e/test/subs_account/ada", "e/test/invoices.pay/in_ada_1", "e/test/invoices.pay/in_ada_1/answer"])
+def test_a_question_that_is_not_on_a_strict_tape_is_no_failure_of_the_component(missing: str) -> None:
+    """Wherever it is put, when an effect begins or when it is performed, nobody in the world may catch it."""
+
+    def careless(message: Message) -> Generator[Any, Any, None]:
+        try:
+            yield Read("subs_account", "ada")
+            yield CallStripe("invoices.pay", "ada", "in_ada_1")
+        except Exception:
+            yield Now()
+
+    recorded = Platform()
+    recorded.start(careless)
+    recorded.run()
+    tape = {label: answer for label, answer in recorded.choices.asked if label != missing}
+    replayed = Platform(choices=Recorded(1, tape, strict=True))
+    with pytest.raises(NotOnTapeError, match=missing):
+        replayed.start(careless)
+        replayed.run()
+    assert not replayed.failures
 
 
 def test_a_part_of_a_gather_that_there_is_not_is_told_to_the_component() -> None:

@@ -18,7 +18,7 @@ import typer
 
 from billsim import __version__, looking
 from billsim.bars import Bars
-from billsim.core.choices import MAX_SEED
+from billsim.core.choices import MAX_SEED, ChoicesError
 from billsim.scenario.errors import InputError, nearest
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def answer(arguments: list[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_BROKEN_PIPE
-    except Exception as error:
+    except (Exception, ChoicesError) as error:
         if os.environ.get("BILLSIM_TRACEBACK"):
             raise
         text = f"a bug of billsim's own: {type(error).__name__}: {error}; BILLSIM_TRACEBACK=1 shows where"

@@ -78,11 +78,18 @@ def chance(name: str, parts_per_million: int) -> Options:
     return Options(name, {1: parts_per_million, 0: 1_000_000 - parts_per_million})
 
 
-class AskedTwiceError(RuntimeError):
+class ChoicesError(BaseException):
+    """A question that must not be put.
+
+    No `except Exception` of a component, or of what performs its effects, may take it for a failure of its own.
+    """
+
+
+class AskedTwiceError(ChoicesError):
     """An event was asked for twice: two things in the world carry one name."""
 
 
-class NotOnTapeError(RuntimeError):
+class NotOnTapeError(ChoicesError):
     """A strict replay met a question that its tape does not hold."""
 
 
@@ -139,28 +146,28 @@ class Seeded:
         self._events: set[int] = set()
         self._facts: dict[str, int] = {}
 
-    def ask(self, label: str, table: Table) -> int:
-        return self.when(label, table)[0]
-
-    def when(self, label: str, table: Table) -> tuple[int, int]:
+    def _once(self, label: str) -> int:
+        """The bits of an event's label, asked for the first time."""
         bits = xxh3_64_intdigest(label.encode(), self.seed)
         events = self._events
         if bits in events:
             raise AskedTwiceError(label)
         if len(events) < _AUDITED_EVENTS:
             events.add(bits)
+        return bits
+
+    def ask(self, label: str, table: Table) -> int:
+        return self.when(label, table)[0]
+
+    def when(self, label: str, table: Table) -> tuple[int, int]:
+        bits = self._once(label)
         answer = table.answer(bits) if self._direct else self._answer(label, bits, table)
         if self.taped:
             self.asked.append((label, answer))
         return answer, bits & _RANK_BITS
 
     def spread(self, label: str, branches: Branches) -> list[tuple[int, int]]:
-        bits = xxh3_64_intdigest(label.encode(), self.seed)
-        events = self._events
-        if bits in events:
-            raise AskedTwiceError(label)
-        if len(events) < _AUDITED_EVENTS:
-            events.add(bits)
+        self._once(label)
         seed, direct, taped, answers = self.seed, self._direct, self.taped, []
         for name, table in branches:
             each = f"{label}/{name}"

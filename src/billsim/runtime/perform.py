@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from billsim.core.choices import AskedTwiceError, Choices, NotOnTapeError, Quantiles
+from billsim.core.choices import Choices, Quantiles
 from billsim.core.histogram import Histogram
 from billsim.core.kernel import Kernel
 from billsim.core.latency import OUTBOUND, STORE, STRIPE_ANSWER, STRIPE_READ, STRIPE_WRITE
@@ -154,8 +154,6 @@ class Runtime:
                 continue
             try:
                 answer = performer(task, effect)
-            except (AskedTwiceError, NotOnTapeError):
-                raise
             except Exception as refused:
                 # A store or a part that there is not, say: the component is told where it asked.
                 answer, failure = None, refused

@@ -14,6 +14,7 @@ from typing import Any
 
 from billsim.core.time import SECOND_MS
 from billsim.scenario.api_versions import DELIVERED, LAST_INSTANT_S, Json, UnreadableError, normalise, reference
+from billsim.scenario.documents import numbered_lines
 from billsim.scenario.errors import InputError
 from billsim.scenario.imported import ImportedEvent, Owners
 from billsim.scenario.plan import Scenario
@@ -36,18 +37,10 @@ def read_events(path: Path) -> list[ImportedEvent]:
 
     An event is delivered at its `created`, or a millisecond after the line before where that would be out of order. Raises InputError.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except UnicodeDecodeError as error:
-        raise InputError(f"is not UTF-8 (byte {error.start})", file=str(path)) from None
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror or error}", file=str(path)) from None
     found: list[ImportedEvent] = []
     seen: Counter[str] = Counter()
     at_ms = 0
-    for number, text in enumerate(lines, 1):
-        if not text.strip():
-            continue
+    for number, text in numbered_lines(path):
         envelope = _envelope(path, number, text)
         at_ms = max(envelope["created"] * SECOND_MS, at_ms + 1)
         found.append(ImportedEvent(number, at_ms, envelope, seen[envelope["id"]]))

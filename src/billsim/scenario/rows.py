@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from billsim.core.time import to_ms
+from billsim.scenario.documents import numbered_lines
 from billsim.scenario.errors import InputError, nearest
 from billsim.scenario.plan import Scenario
 from billsim.scenario.reading import words
@@ -76,18 +77,10 @@ def rows_of(scenario: Scenario) -> Rows:
 
 def read_rows(path: Path) -> Rows:
     """The rows of a rows file. Raises InputError."""
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except UnicodeDecodeError as error:
-        raise InputError(f"is not UTF-8 (byte {error.start})", file=str(path)) from None
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror or error}", file=str(path)) from None
     accounts: dict[str, dict[str, list[Fields]]] = {}
     stores: set[str] = set()
     audit: list[Attempt] = []
-    for number, text in enumerate(lines, 1):
-        if not text.strip():
-            continue
+    for number, text in numbered_lines(path):
         row = _row(path, number, text)
         store, account = row.pop("store"), row.pop("account")
         if store == AUDIT:
