@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from itertools import count
 from typing import Any
 
@@ -10,6 +9,7 @@ from billsim.core import latency
 from billsim.core.choices import Seeded
 from billsim.core.guard import guarded
 from billsim.core.trace import MessageRecord, Trace
+from billsim.engines import load_engine, modules_of
 from billsim.floor import floor
 
 
@@ -33,7 +33,7 @@ def test_trace_record(benchmark: Any) -> None:
 
 def test_entering_the_guard(benchmark: Any) -> None:
     """What a small world pays for being guarded."""
-    modules = sorted(name for name in sys.modules if name.startswith("billsim."))
+    modules = modules_of("recompute", load_engine("recompute"))
 
     def enter() -> None:
         with guarded(modules):

@@ -1,5 +1,7 @@
 """Drives components by hand: performs what they yield against stores and a book in memory, at once and in order, without a kernel.
 
+What an engine orders of itself through async-processing is delivered once the component has ended, and redelivered after a crash.
+
 `effects` is what was performed. `before` is called ahead of each effect, so that a test can let someone else act in between; `crash_after` ends
 everything after so many effects, as a killed process would.
 """
@@ -71,6 +73,7 @@ class Driver:
         self.book: Book = shard.stripe or Book("")
         self.effects: list[Effect] = []
         self.sent: list[Send] = []
+        self.queued: list[Message] = []
         self.acts: list[Act] = []
         self.declines = False
         self.before: Callable[[Effect], None] = lambda effect: None
@@ -85,8 +88,12 @@ class Driver:
             self.run(name, what)
 
     def run(self, component: str, what: Message) -> None:
-        """Run one component to its end."""
+        """Run one component to its end, and then whatever it has ordered."""
         self._drive(self.engine.components[component], what)
+        while self.queued:
+            for name in self.engine.wakes(self.queued[0]):
+                self._drive(self.engine.components[name], self.queued[0])
+            self.queued.pop(0)
 
     def _drive(self, component: Component, what: Message) -> None:
         steps = component.handle(what)
@@ -147,6 +154,8 @@ class Driver:
                 return tuple(self.stores.scan(effect.store, effect.where))
             case CallStripe():
                 return self._call(component, effect)
+            case Send(kind=kind) if kind.startswith("async."):
+                self.queued.append(Message(f"{what.name}.{kind}.{len(self.effects)}", "e", kind, effect.account, self.now_ms, None, effect.body))
             case Send():
                 self.sent.append(effect)
             case Start():
@@ -179,7 +188,7 @@ class Driver:
             dict(shard.all("billing_prod")),
             dict(shard.all("cf_prod")),
             dict(shard.all("ope")),
-            {},
+            dict(shard.all("www")),
             StripeState(
                 book.customer, *(dict(kind) for kind in (book.payment_methods, book.subscriptions, book.invoices, book.payment_intents, book.charges))
             ),

@@ -87,11 +87,12 @@ def test_it_measures_the_run_that_run_makes(day: Path) -> None:
 
 
 def test_a_small_world_is_what_it_is_called() -> None:
-    """Three accounts; over the seeds some 60 Stripe events, among them failures."""
+    """Three accounts; six renewals of nine Stripe events, and in some worlds failures besides: over the seeds some 60."""
     runs = [run_scenario(bench.SMALL, seed=seed, bodies=False).data for seed in range(40)]
     assert {run["accounts"] for run in runs} == {3} and {run["verdict"] for run in runs} == {"holds"}
     events = [run["events"]["stripe"] for run in runs]
-    assert 55 <= sum(events) / len(events) <= 65 and max(events) > min(events)
+    assert 57 <= sum(events) / len(events) <= 63 and min(events) == 54
+    assert 0.2 <= sum(count > 54 for count in events) / len(events) <= 0.5, "with a failure"
 
 
 def test_markdown_shows_the_figures(day: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,7 @@ import billsim.compare
 import billsim.doctor
 import billsim.replay.tape
 import billsim.run
+import billsim.scenario.toml_file
 from billsim import __version__, cli
 from billsim.core.choices import AskedTwiceError
 from billsim.doctor import Check, SeedOutcome
@@ -191,6 +192,16 @@ def test_an_interrupted_run_says_what_is_kept_and_how_to_go_on(stage: Stage, sto
     assert (code, json.loads(out)["error"]["message"].split(";")[0]) == (130, "interrupted")
 
 
+def test_ctrl_c_is_told_of_where_there_is_nothing_to_keep(answer: Callable[..., Answered], monkeypatch: pytest.MonkeyPatch) -> None:
+    def names() -> list[str]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(billsim.scenario.toml_file, "names", names)
+    assert answer("scenarios") == (130, "", "billsim: interrupted\n")
+    code, out, err = answer("scenarios", "--json")
+    assert (code, json.loads(out)["error"]["message"], err) == (130, "interrupted", "")
+
+
 def test_a_bug_is_one_line_too_and_no_verdict(stage: Stage, story: str, answer: Callable[..., Answered], monkeypatch: pytest.MonkeyPatch) -> None:
     stage.raises = AskedTwiceError("w/x")
     assert answer("run", story) == (70, "", "billsim: a bug of billsim's own: AskedTwiceError: w/x; BILLSIM_TRACEBACK=1 shows where\n")
@@ -234,10 +245,10 @@ def test_doctor_fails_for_a_wrong_installation_and_for_a_world_that_differs(
     story: str, answer: Callable[..., Answered], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(billsim.doctor, "installation", lambda _: [Check("python", True, "3.12.1")])
-    monkeypatch.setattr(billsim.doctor, "determinism", lambda _path, _engine, seed: SeedOutcome(seed, ("d", "d"), None))
+    monkeypatch.setattr(billsim.doctor, "determinism", lambda _path, _engine, seed, _policy: SeedOutcome(seed, ("d", "d"), None))
     code, out, _ = answer("doctor", story, "--seeds", 2, "--json")
     assert (code, json.loads(out)["ok"], len(json.loads(out)["determinism"]["seeds"])) == (0, True, 2)
-    monkeypatch.setattr(billsim.doctor, "determinism", lambda _path, _engine, seed: SeedOutcome(seed, ("d", f"d{seed or ''}"), None))
+    monkeypatch.setattr(billsim.doctor, "determinism", lambda _path, _engine, seed, _policy: SeedOutcome(seed, ("d", f"d{seed or ''}"), None))
     code, out, _ = answer("doctor", story, "--seeds", 2)
     assert (code, "1 seed with different digests" in out, "seed 1: d and d1" in out) == (1, True, True)
     monkeypatch.setattr(billsim.doctor, "installation", lambda _: [Check("python", False, "3.9.0 is too old")])

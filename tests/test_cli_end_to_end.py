@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,6 @@ import duckdb
 import pytest
 
 from billsim.rundir import TABLES, read_run
-from billsim.scenario.toml_file import find, load
 
 STORY = "dunning/late_failed_after_paid"
 RACE = "dunning/pay_bad_debt_vs_webhook"
@@ -97,45 +94,6 @@ def test_doctor_finds_one_trace_under_different_hash_seeds() -> None:
     found = answered("doctor", STORY, "--engine", "legacy")
     (seed,) = found["determinism"]["seeds"]
     assert (seed["same"], seed["first_difference"], len(set(seed["digests"]))) == (True, None, 1)
-
-
-def test_a_run_killed_half_way_is_visibly_incomplete_and_its_tables_open(tmp_path: Path) -> None:
-    big = load(find("load/small"))
-    text = Path(big.source).read_text(encoding="utf-8").replace("accounts = 200", "accounts = 5000")
-    assert "5000" in text
-    (tmp_path / "big.toml").write_text(text, encoding="utf-8")
-    source = str(Path(__file__).resolve().parents[1] / "src")
-    run = subprocess.Popen([*COMMAND, "run", "big.toml", "--out", "run"], cwd=tmp_path, env={**os.environ, "PYTHONPATH": source})
-    try:
-        while run.poll() is None and not (tmp_path / "run" / "writes" / "00001.parquet").exists():
-            time.sleep(0.02)
-        assert run.poll() is None, "the run ended before it could be killed"
-    finally:
-        run.send_signal(signal.SIGKILL)
-        run.wait()
-    assert read_run(tmp_path / "run")["complete"] is False
-    counts = {}
-    for table in TABLES:
-        (counts[table],) = duckdb.connect(":memory:").execute(f"SELECT count(*) FROM '{tmp_path}/run/{table}/*.parquet'").fetchall()[0]
-    assert counts["writes"] > 0
-    done = billsim("replay", tmp_path / "run")
-    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
-    assert "the run is incomplete" in done.stderr
-
-
-def test_ctrl_c_ends_with_one_line(tmp_path: Path) -> None:
-    text = Path(load(find("load/small")).source).read_text(encoding="utf-8").replace("accounts = 200", "accounts = 5000")
-    (tmp_path / "big.toml").write_text(text, encoding="utf-8")
-    source = str(Path(__file__).resolve().parents[1] / "src")
-    command = [*COMMAND, "run", "big.toml", "--out", "run"]
-    run = subprocess.Popen(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": source}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    while run.poll() is None and not (tmp_path / "run" / "messages" / "00001.parquet").exists():
-        time.sleep(0.02)
-    run.send_signal(signal.SIGINT)
-    out, err = run.communicate()
-    assert (run.returncode, out, err.count("\n")) == (130, "", 1)
-    assert err.startswith("billsim: interrupted; what was written until then is in run, and its run.json says that it is incomplete; again: ")
-    assert read_run(tmp_path / "run")["complete"] is False
 
 
 def test_a_reader_that_goes_away_is_no_error() -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -186,12 +189,50 @@ def test_a_replay_is_on_the_platform_that_was_recorded_or_on_another(policy: Pat
     assert code == 0 and json.loads(out)["same_digest"] is False
 
 
+def test_doctor_tries_the_world_of_the_policy(policy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = answered(capsys, "run", GRACE, "--policy", policy, "--json")
+    digest = json.loads(out)["digest"]
+    _, out, _ = answered(capsys, "doctor", GRACE, "--policy", policy, "--json")
+    assert json.loads(out)["determinism"]["seeds"][0]["digests"] == [digest, digest]
+    _, out, _ = answered(capsys, "doctor", GRACE, "--json")
+    assert digest not in json.loads(out)["determinism"]["seeds"][0]["digests"], "the policy makes another world"
+
+
+def test_bench_measures_under_the_policy_and_only_against_the_same(policy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    short = ("bench", GRACE, "--scale-to", "0", "--worlds", "1")
+    _, out, _ = answered(capsys, "run", GRACE, "--policy", policy, "--json")
+    digest = json.loads(out)["digest"]
+    code, out, _ = answered(capsys, *short, "--policy", policy, "--json")
+    data = json.loads(out)
+    assert (code, data["digest"], data["policy"]) == (0, digest, str(policy))
+    before = tmp_path / "before.json"
+    before.write_text(out, encoding="utf-8")
+    assert answered(capsys, *short, "--policy", policy, "--baseline", before, "--fail-over", "100000")[1].startswith(
+        f"# dunning/grace_runs_out under recompute, seed 0, policy {policy}\n"
+    )
+    code, _, err = answered(capsys, *short, "--baseline", before)
+    assert (code, err) == (2, f"billsim: --baseline: measured the policy {policy}, and this is none\n")
+
+
+def test_the_process_of_its_own_of_bench_is_under_the_policy_too(tmp_path: Path, policy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    day = tmp_path / "day.toml"
+    day.write_text("id = 'mine/day'\nstart = 2026-03-01T00:00:00Z\npopulation = { accounts = 300, days = 1, people = 'saas' }\n", encoding="utf-8")
+    code, out, _ = answered(capsys, "bench", day, "--scale-to", "12000", "--worlds", "0", "--policy", policy, "--json")
+    assert code == 0 and json.loads(out)["scale"][-1]["events"] >= 12_000
+    main = "import sys; from billsim.bench import main; main(*sys.argv[1:])"
+    source = str(Path(__file__).resolve().parents[1] / "src")
+    command = [sys.executable, "-c", main, str(day), "recompute", "0", "2000", str(tmp_path / "none.toml")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": source})
+    assert done.returncode != 0 and "none.toml: there is no such file" in done.stderr
+
+
 def test_a_bad_policy_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     none = tmp_path / "none.toml"
     assert answered(capsys, "run", GRACE, "--policy", none) == (2, "", f"billsim: {none}: there is no such file\n")
     (tmp_path / "bad.toml").write_text("graze = 3\n", encoding="utf-8")
-    code, out, _ = answered(capsys, "compare", GRACE, "--policy", tmp_path / "bad.toml", "--json")
-    assert code == 2 and json.loads(out)["error"]["hint"] == "grace"
+    for command in ("compare", "doctor", "bench"):
+        code, out, _ = answered(capsys, command, GRACE, "--policy", tmp_path / "bad.toml", "--json")
+        assert code == 2 and json.loads(out)["error"]["hint"] == "grace"
 
 
 def test_platform_is_a_value() -> None:

@@ -118,6 +118,26 @@ def test_an_assertion_of_the_fixture_is_an_assertion() -> None:
     Billsim(engine="legacy").assert_as_expected("dunning/grace_runs_out")
 
 
+# -- as it is installed ----------------------------------------------------------------------------------------------------------------
+
+
+def test_pytest_finds_the_plugin_by_itself_where_billsim_is_installed(folder: Path) -> None:
+    """No -p, and no path to the sources: only what `pip install` has left."""
+    if not entry_points(group="pytest11", name="billsim"):
+        missing = f"billsim is not installed in {sys.executable}: its pytest11 entry point cannot be tried (make check installs it)"
+        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
+    (folder / "test_mine.py").write_text(
+        "def test_run(billsim): assert billsim.run('late.billsim.toml').verdict == 'holds'\n", encoding="utf-8"
+    )
+    kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTEST_PLUGINS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD")}
+    command = [sys.executable, "-m", "pytest", "-v"]
+    done = subprocess.run(command, cwd=folder, env={**kept, "PYTEST_ADDOPTS": ""}, capture_output=True, text=True, check=False)
+    assert outcomes(done) == {"passed": 2}, done.stdout
+    assert "late.billsim.toml::late PASSED" in done.stdout and "test_mine.py::test_run PASSED" in done.stdout
+    (plugins,) = [line for line in done.stdout.splitlines() if line.startswith("plugins: ")]
+    assert "billsim" in plugins
+
+
 # -- the folder to copy, and engines that packages bring -------------------------------------------------------------------------------
 
 

@@ -11,9 +11,11 @@ from billsim import stores as all_stores
 from billsim.checks import marks
 from billsim.core.choices import NotOnTapeError, Options, Recorded, Seeded
 from billsim.core.kernel import Kernel, Unwatched
+from billsim.core.latency import STORE
 from billsim.core.trace import ActionRecord, Trace, WriteRecord
 from billsim.ports import Act, Ask, CallStripe, CompareAndSet, Component, GatherAll, Message, Now, Read, Scan, Send, Sleep, Start, Transact, Write
 from billsim.runtime import Runtime, Task
+from billsim.runtime.gather import GATHERED
 from billsim.stores.base import Change, OwnershipError, Shard
 from billsim.stripe.objects import Book, Customer, StripeError
 
@@ -112,35 +114,64 @@ def test_compare_and_set_refuses_a_row_that_has_moved() -> None:
     assert platform.marks == {"compare_and_set_lost": 1}
 
 
-def test_each_row_of_a_gather_is_read_at_its_own_instant() -> None:
+def gathering(platform: Platform, change: Callable[[int], None], after_ms: int, parts: tuple[str, ...] = ()) -> list[Any]:
+    """What a gather is given that takes 100 ms, its stores 10 ms and Stripe 50 ms, when `change` happens that long after it began."""
+    seen: list[Any] = []
+
+    def gatherer(message: Message) -> Generator[Any, Any, None]:
+        seen.append((yield GatherAll("ada", parts)))
+
+    platform.start(gatherer)
+    platform.kernel.call_at(START_MS + after_ms, 0, lambda _: change(START_MS + after_ms))
+    platform.run()
+    return seen
+
+
+def measured_gather() -> Platform:
+    instants = {f"e/test/gather/{store}": 10 if table is STORE else 50 for store, table in GATHERED.items()}
+    return Platform(choices=Seeded(1, overrides={"e/test/gather": 100, **instants}))
+
+
+@pytest.mark.parametrize(("after_ms", "flags", "customer"), [(0, 2, "after"), (9, 2, "after"), (11, 1, "after"), (50, 1, "after"), (51, 1, "before")])
+def test_each_row_of_a_gather_is_read_at_its_own_instant(after_ms: int, flags: int, customer: str) -> None:
     """A write in the middle of a gather is seen by the reads after it and not by those before it, though the gather is one kernel event."""
-    platform = Platform()
+    platform = measured_gather()
     platform.stores.write("engine", "subs_account", "ada", None, {"flags": 1}, START_MS)
     book = Book("cus_ada")
     book.customer = Customer(id="cus_ada", created=1, name="before")
     shard = platform.stores.shard("ada")
     shard.stripe = book
-    seen: list[Any] = []
 
-    def gatherer(message: Message) -> Generator[Any, Any, None]:
-        seen.append((yield GatherAll("ada")))
-
-    platform.start(gatherer)
-    task = platform.runtime.running["e/test"]
-    store_at, stripe_at = task.instants[1], task.instants[7]
-    assert store_at < stripe_at, "a store answers before Stripe does, under this seed"
-    between = (store_at + stripe_at) // 2
-
-    def change(_: Any) -> None:
-        platform.stores.write("engine", "subs_account", "ada", None, {"flags": 2}, between)
-        shard.remember(between, "stripe.customer", "cus_ada", book.customer)
+    def change(at_ms: int) -> None:
+        platform.stores.write("engine", "subs_account", "ada", None, {"flags": 2}, at_ms)
+        shard.remember(at_ms, "stripe.customer", "cus_ada", book.customer)
         book.customer = Customer(id="cus_ada", created=1, name="after")
 
-    platform.kernel.call_at(between, 0, change)
-    platform.run()
-    assert seen[0].profile.flags == 1, "the profile was read before the change"
-    assert seen[0].stripe.customer.name == "after", "the customer was read after it"
+    state = gathering(platform, change, after_ms)[0]
+    assert (state.profile.flags, state.stripe.customer.name) == (flags, customer)
     assert shard.gathers == 0 and not shard.undo
+
+
+def test_only_the_branches_that_moved_during_a_gather_are_asked_for() -> None:
+    platform = measured_gather()
+    platform.stores.write("entitlements", "cf_prod", "ada", "zone", {"plan": "free"}, START_MS)
+
+    def change(at_ms: int) -> None:
+        platform.stores.write("entitlements", "cf_prod", "ada", "zone", {"plan": "pro"}, at_ms)
+        platform.stores.write("entitlements", "cf_prod", "ada", "addon", {"plan": "pro"}, at_ms)
+        platform.stores.write("www_sync", "www", "ada", "zone", {"plan": "pro"}, at_ms)
+
+    state = gathering(platform, change, 20, ("cf_prod", "stripe.customer"))[0]
+    assert [label for label, _ in platform.choices.asked] == ["e/test/gather", "e/test/gather/cf_prod"]
+    assert {key: row.plan for key, row in state.entitlements.items()} == {"zone": "free"} and state.zones == {}
+    assert set(platform.stores.read("cf_prod", "ada")) == {"zone", "addon"}, "what was gathered is a copy"
+
+
+def test_no_branch_of_a_gather_takes_longer_than_the_gather() -> None:
+    platform = Platform(choices=Seeded(1, overrides={"e/test/gather": 5, "e/test/gather/subs_account": 60}))
+    platform.stores.write("engine", "subs_account", "ada", None, {"flags": 1}, START_MS)
+    state = gathering(platform, lambda at_ms: platform.stores.write("engine", "subs_account", "ada", None, {"flags": 2}, at_ms), 5)[0]
+    assert state.profile.flags == 2
 
 
 def test_a_gather_of_some_parts_asks_for_those_and_leaves_the_rest_empty() -> None:
@@ -155,8 +186,51 @@ def test_a_gather_of_some_parts_asks_for_those_and_leaves_the_rest_empty() -> No
     platform.start(gatherer)
     platform.run()
     assert seen[0].profile.flags == 1 and seen[0].dunning is None
-    assert [label for label, _ in platform.choices.asked] == ["e/test/gather/subs_account", "e/test/gather/stripe.invoice"]
+    assert [label for label, _ in platform.choices.asked] == ["e/test/gather"]
     assert (platform.runtime.store_trips, platform.runtime.stripe_trips) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("looks", "version"),
+    [
+        ((), -1),
+        ((Read("cf_prod", "ada", "zone"),), 1),
+        ((Read("cf_prod", "ada"),), 1),
+        ((Read("cf_prod", "ada", "addon"), Read("ope", "ada"), Read("cf_prod", "bob"), Scan("ope", {})), -1),
+        ((Scan("cf_prod", {"plan": ("pro", "free")}),), 1),
+        ((GatherAll("ada"),), 1),
+        ((GatherAll("ada", ("ope",)),), -1),
+        ((Read("cf_prod", "ada", "zone"), GatherAll("ada", ("ope",))), 1),
+        ((Read("cf_prod", "ada", "zone"), Write("cf_prod", "ada", {"plan": "free"}, "zone")), 2),
+        ((Write("cf_prod", "ada", {"plan": "free"}, "zone"), Read("cf_prod", "ada", "zone")), 2),
+    ],
+)
+def test_a_blind_write_records_the_version_that_its_writer_knew(looks: tuple[Any, ...], version: int) -> None:
+    platform = Platform()
+    platform.stores.write("entitlements", "cf_prod", "ada", "zone", {"plan": "pro"}, START_MS)
+    answers: list[Any] = []
+
+    def writer(message: Message) -> Generator[Any, Any, None]:
+        for look in looks:
+            answers.append((yield look))
+        yield Write("cf_prod", "ada", {"plan": "none"}, "zone")
+
+    platform.start(writer, writer="entitlements")
+    platform.run()
+    assert platform.writes()[-1].read_version == version
+
+
+@pytest.mark.parametrize("look", [Read("subs_dunning", "ada"), GatherAll("ada")])
+def test_a_row_that_was_read_and_not_there_has_version_0(look: Any) -> None:
+    platform = Platform()
+
+    def writer(message: Message) -> Generator[Any, Any, None]:
+        yield look
+        yield Write("subs_dunning", "ada", {"status": "healthy"})
+
+    platform.start(writer)
+    platform.run()
+    assert platform.writes()[-1].read_version == 0
 
 
 def test_a_transaction_changes_all_rows_or_none() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from time import time as wall_clock
 from typing import Any
 
 import msgspec
+import pytest
 
 from billsim.core.policy import DunningPolicy
 from billsim.engine.decide import decide
@@ -36,6 +38,14 @@ class Clocked(Honest):
         import time
 
         time.time()
+        return super().decide(state, now_ms, policy)
+
+
+class Remembering(Honest):
+    """Has captured the wall clock by name, before any world ran."""
+
+    def decide(self, state: AccountState, now_ms: int, policy: DunningPolicy) -> Decision:
+        wall_clock()
         return super().decide(state, now_ms, policy)
 
 
@@ -99,8 +109,9 @@ def test_what_a_brain_raises_is_a_finding_and_ends_in_the_dead_letter() -> None:
     assert "KeyError" in result.data["findings"][0]["summary"]
 
 
-def test_a_look_at_the_wall_clock_is_a_finding() -> None:
-    result = run("Clocked")
+@pytest.mark.parametrize("brain", ["Clocked", "Remembering"])
+def test_a_look_at_the_wall_clock_is_a_finding(brain: str) -> None:
+    result = run(brain)
     assert checks(result) == {"component_failed"} and "GuardError" in result.data["findings"][0]["summary"]
 
 
@@ -131,7 +142,7 @@ def test_the_calm_ends_with_nothing_on_its_way() -> None:
     result = run_scenario(load(find("dunning/late_failed_after_paid")), engine="recompute", keep_records=True)
     moves = [(record.what, record.name) for record in result.records if record[0] == "messages"]
     emitted = [name for what, name in moves if what == "emitted"]
-    assert emitted and all(("finished", name) in moves for name in emitted)
+    assert emitted and all(("finished", name) in moves or ("dropped", name) in moves for name in emitted)
 
 
 def test_a_held_event_that_no_row_releases_is_released_by_the_calm() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from billsim.explore.fuzz import Progress as CampaignProgress
     from billsim.run import Progress
 
 
@@ -43,5 +44,37 @@ class Bars:
             part = 1000 * (to.now_ms - to.start_ms) // max(1, to.end_ms - to.start_ms)
             with outside():
                 self._progress.update(bar, completed=part, done=f"{to.phase}, {to.stripe_events} Stripe events")
+
+        return moved
+
+    def campaign(self, name: str, runs: int | None) -> Callable[[CampaignProgress], None] | None:
+        """A bar for a campaign of so many runs (None: any number), and another for the stories that are made of what it found."""
+        if not self._progress:
+            return None
+        bar = self._progress.add_task(name, total=runs, done="")
+        stories = self._progress.add_task("shrinking", total=None, done="", visible=False)
+
+        def moved(to: CampaignProgress) -> None:
+            self._progress.update(bar, completed=to.runs, done=f"{to.runs:,} runs, {to.failing:,} failing, {to.distinct} distinct")
+            if to.to_shrink:
+                self._progress.update(stories, completed=to.shrunk, total=to.to_shrink, visible=True, done=f"{to.shrunk} of {to.to_shrink} stories")
+
+        return moved
+
+    def count(self, name: str, total: int) -> Callable[[str], None]:
+        """A bar for so many things, moved by one when one is done, of which it is told the name."""
+        if not self._progress:
+            return lambda _name: None
+        bar = self._progress.add_task(name, total=total, done="")
+        return lambda done: self._progress.update(bar, advance=1, done=done)
+
+    def count(self, name: str, what: str) -> Callable[[int, int], None] | None:
+        """A bar of so many things done, of so many that there are to do."""
+        if not self._progress:
+            return None
+        bar = self._progress.add_task(name, total=None, done="")
+
+        def moved(done: int, planned: int) -> None:
+            self._progress.update(bar, completed=done, total=planned, done=f"{done:,} of {planned:,} {what}")
 
         return moved

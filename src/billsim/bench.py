@@ -6,11 +6,13 @@ memory), and many small worlds one after the other. Two results are compared as 
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from platform import platform, python_version
+from platform import platform as machine
+from platform import python_version
 from typing import Any, NamedTuple
 
 import msgspec
@@ -18,11 +20,13 @@ from msgspec.structs import replace
 
 from billsim import __version__
 from billsim.core.measure import clock_ns
+from billsim.core.platform import Platform
 from billsim.core.time import DAY_MS
 from billsim.floor import against_floor, seconds
-from billsim.run import Progress, RunResult, run_scenario
+from billsim.run import SHIPPED, Progress, RunResult, run_scenario
 from billsim.scenario.errors import InputError
 from billsim.scenario.plan import Population, Scenario
+from billsim.scenario.policy_file import load_policy
 from billsim.scenario.toml_file import load
 
 STEPS = 10
@@ -32,13 +36,14 @@ MOST_EVENTS = 100_000_000
 MOST_WORLDS = 1_000_000
 _LONGEST_DAYS = 3_650
 _START_MS = 1_772_323_200_000
-# Three accounts that each renew twice: some 60 Stripe events a world, with the failures among them.
+# Three accounts of two subscriptions each, which renew within a day, and the three days after it: six renewals of nine events, and what follows where
+# a card has no funds or is lost (in a third of the worlds): dunning, retries, customers who pay or bring a new card. 60 Stripe events on average.
 SMALL = Scenario(
     id="bench/small_world",
     start=_START_MS,
-    until=_START_MS + 32 * DAY_MS,
+    until=_START_MS + 4 * DAY_MS,
     calm_hours=2,
-    population=Population(accounts=3, days=32, declines=60, lost=10, second_subscription=0, renewal_spread_days=1),
+    population=Population(accounts=3, days=4, declines=100, lost=20, second_subscription=1000, renewal_spread_days=1),
 )
 
 
@@ -84,29 +89,30 @@ def check(scale_to: int, worlds: int, fail_over: int) -> None:
         raise InputError(f"must not be negative, is {fail_over}", key="--fail-over")
 
 
-def bench(path: Path, *, engine: str, seed: int, scale_to: int, worlds: int) -> dict[str, Any]:
-    """Measure; the object of `--json`. `scale_to` 0 leaves the scale out, `worlds` 0 the small worlds.
+def bench(path: Path, *, engine: str, seed: int, scale_to: int, worlds: int, policy: Path | None = None) -> dict[str, Any]:
+    """Measure; the object of `--json`. `scale_to` 0 leaves the scale out, `worlds` 0 the small worlds. `policy` is a policy file.
 
-    Raises InputError for a scenario that cannot be run on: one without a population.
+    Raises InputError for a scenario that cannot be run on (one without a population), and for a policy file that is none.
     """
-    scenario = load(path)
+    scenario, platform = load(path), SHIPPED if policy is None else load_policy(policy)
     if scale_to and scenario.population is None:
         raise InputError("has no population: it cannot be run on for more events; leave the scale out with --scale-to 0", str(path))
-    data: dict[str, Any] = {"billsim": __version__, "python": python_version(), "machine": platform(terse=True), "scenario": scenario.id}
-    data |= _day(scenario, engine, seed)
+    data: dict[str, Any] = {"billsim": __version__, "python": python_version(), "machine": machine(terse=True), "scenario": scenario.id}
+    data |= {} if policy is None else {"policy": str(policy)}
+    data |= _day(scenario, engine, seed, platform)
     if scale_to:
-        data |= _scale(path, engine, seed, scale_to)
+        data |= _scale(path, engine, seed, scale_to, policy)
     if worlds:
-        data |= _small_worlds(engine, seed, worlds)
+        data |= _small_worlds(engine, seed, worlds, platform)
     return data
 
 
-def _day(scenario: Scenario, engine: str, seed: int) -> dict[str, Any]:
+def _day(scenario: Scenario, engine: str, seed: int, platform: Platform) -> dict[str, Any]:
     """One run against the floor: `ratio` is the whole run's, `ratio_built` leaves out `build_s`, which making the accounts took."""
     results: list[RunResult] = []
 
     def run() -> int:
-        results.append(run_scenario(scenario, engine=engine, seed=seed))
+        results.append(run_scenario(scenario, engine=engine, seed=seed, platform=platform))
         return int(results[0].data["events"]["stripe"])
 
     figure = against_floor(run)
@@ -142,9 +148,9 @@ class _Enough(Exception):
     """As many events as were wanted."""
 
 
-def _scale(path: Path, engine: str, seed: int, events: int) -> dict[str, Any]:
+def _scale(path: Path, engine: str, seed: int, events: int, policy: Path | None) -> dict[str, Any]:
     """A tenth of the events and all of them, in one run of a fresh process, so that no other run's memory is counted; and its memory on the way."""
-    points = list(_measured_apart(path, engine, seed, events))
+    points = list(_measured_apart(path, engine, seed, events, policy))
     if len(points) < 2 or points[-1]["events"] < events:
         raise InputError(f"came to {points[-1]['events'] if points else 0} Stripe events in ten years, not to {events}", str(path), key="--scale-to")
     first, last = next(point for point in points if point["events"] * STEPS >= events), points[-1]
@@ -152,8 +158,9 @@ def _scale(path: Path, engine: str, seed: int, events: int) -> dict[str, Any]:
     return {"scale": [first, last], "memory": points, "rss_mb": last["rss_mb"], "times_for_ten_times": round(times, 2)}
 
 
-def _measured_apart(path: Path, engine: str, seed: int, events: int) -> Iterator[dict[str, Any]]:
+def _measured_apart(path: Path, engine: str, seed: int, events: int, policy: Path | None) -> Iterator[dict[str, Any]]:
     command = [sys.executable, "-c", "import sys; from billsim.bench import main; main(*sys.argv[1:])", str(path), engine, str(seed), str(events)]
+    command += [] if policy is None else [str(policy)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
         try:
             for line in child.stdout or ():
@@ -166,13 +173,15 @@ def _measured_apart(path: Path, engine: str, seed: int, events: int) -> Iterator
         raise InputError(f"the run for more events ended with exit code {child.returncode}: {last}")
 
 
-def main(path: str, engine: str, seed: str, events: str) -> None:
-    """The process of its own: writes a line of JSON at each tenth of the events, and ends when it has them all."""
-    for_events, began, due = int(events), clock_ns(), [0]
-    scenario = load(path)
+def main(path: str, engine: str, seed: str, events: str, policy: str = "") -> None:
+    """The process of its own: writes a line of JSON at each tenth of the events, and ends when it has them all, or whoever started it is gone."""
+    for_events, began, due, parent = int(events), clock_ns(), [0], os.getppid()
+    scenario, platform = load(path), load_policy(Path(policy)) if policy else SHIPPED
     far = replace(scenario, until=scenario.start + _LONGEST_DAYS * DAY_MS)
 
     def watch(progress: Progress) -> None:
+        if os.getppid() != parent:
+            raise _Enough
         if progress.stripe_events < due[0]:
             return
         due[0] = progress.stripe_events * STEPS // for_events * for_events // STEPS + for_events // STEPS
@@ -183,7 +192,7 @@ def main(path: str, engine: str, seed: str, events: str) -> None:
             raise _Enough
 
     try:
-        run_scenario(far, engine=engine, seed=int(seed), progress=watch)
+        run_scenario(far, engine=engine, seed=int(seed), progress=watch, platform=platform)
     except (_Enough, KeyboardInterrupt):
         return
 
@@ -201,14 +210,15 @@ def peak_mb() -> int:
 # -- small worlds ------------------------------------------------------------------------------------------------------------------------
 
 
-def _small_worlds(engine: str, seed: int, worlds: int) -> dict[str, Any]:
+def _small_worlds(engine: str, seed: int, worlds: int, platform: Platform) -> dict[str, Any]:
     """Worlds of three accounts, one after the other on one core, each under a seed of its own: checks on, bodies off."""
     made = 0
 
     def run() -> None:
         nonlocal made
         for nth in range(worlds):
-            made += int(run_scenario(SMALL, engine=engine, seed=seed + nth, bodies=False).data["events"]["stripe"])
+            result = run_scenario(SMALL, engine=engine, seed=seed + nth, bodies=False, platform=platform)
+            made += int(result.data["events"]["stripe"])
 
     took_s = seconds(run)
     return {"small_worlds_per_s": round(worlds / took_s, 1), "small_world_events": round(made / worlds, 1)}
@@ -232,9 +242,10 @@ def read_baseline(path: Path) -> dict[str, Any]:
 
 def compared(baseline: Mapping[str, Any], now: Mapping[str, Any]) -> list[Compared]:
     """Each figure that both results have. Raises InputError for results that measured different things."""
-    for key in ("scenario", "engine"):
-        if baseline.get(key) != now.get(key):
-            raise InputError(f"measured the {key} {baseline.get(key)}, and this is {now.get(key)}", key="--baseline")
+    for key in ("scenario", "engine", "policy"):
+        then, this = baseline.get(key, "none"), now.get(key, "none")
+        if then != this:
+            raise InputError(f"measured the {key} {then}, and this is {this}", key="--baseline")
     slower = baseline["floor_events_per_s"] / now["floor_events_per_s"]
     found = []
     for metric in METRICS:
@@ -283,7 +294,8 @@ def markdown(data: Mapping[str, Any], comparison: Sequence[Compared] = ()) -> st
     if "small_worlds_per_s" in data:
         rows.append(("small worlds a second", f"{data['small_worlds_per_s']} ({data['small_world_events']} events each)"))
     about = f"billsim {data['billsim']}, Python {data['python']}, {data['machine']}"
-    page = f"# {data['scenario']} under {data['engine']}, seed {data['seed']}\n\n{about}\n\n{_table(('Figure', 'Value'), rows)}"
+    under = f"{data['engine']}, seed {data['seed']}" + (f", policy {data['policy']}" if "policy" in data else "")
+    page = f"# {data['scenario']} under {under}\n\n{about}\n\n{_table(('Figure', 'Value'), rows)}"
     if comparison:
         against = [(each.metric, each.baseline, each.now, f"{each.worse_percent:+} %") for each in comparison]
         page += "\n## Against the baseline\n\nTimes and rates of the baseline at this machine's speed.\n\n"

@@ -46,14 +46,14 @@ def installation(scenarios: Callable[[], int]) -> list[Check]:
     return [_python(), *(_library(name) for name in PINNED), _duckdb(), _scenarios(scenarios)]
 
 
-def determinism(scenario: Path, engine: str, seed: int) -> SeedOutcome:
-    """Run one seed in two fresh processes, side by side, under different values of PYTHONHASHSEED, and compare.
+def determinism(scenario: Path, engine: str, seed: int, policy: Path | None = None) -> SeedOutcome:
+    """Run one seed in two fresh processes, side by side, under different values of PYTHONHASHSEED, and compare; `policy` is a policy file.
 
     Raises InputError where a run cannot be made at all.
     """
     with TemporaryDirectory(prefix="billsim-doctor-") as folder:
         outs = [Path(folder) / f"hash-seed-{hash_seed}" for hash_seed in HASH_SEEDS]
-        runs = [_start(scenario, engine, seed, out, hash_seed) for out, hash_seed in zip(outs, HASH_SEEDS, strict=True)]
+        runs = [_start(_run(scenario, engine, seed, policy), out, hash_seed) for out, hash_seed in zip(outs, HASH_SEEDS, strict=True)]
         try:
             digests = tuple(_digest(run) for run in runs)
         finally:
@@ -65,8 +65,13 @@ def determinism(scenario: Path, engine: str, seed: int) -> SeedOutcome:
     return SeedOutcome(seed, digests, difference)
 
 
-def _start(scenario: Path, engine: str, seed: int, out: Path, hash_seed: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "billsim.cli", "run", str(scenario), "--engine", engine, "--seed", str(seed), "--out", str(out), "--json"]
+def _run(scenario: Path, engine: str, seed: int, policy: Path | None) -> list[str]:
+    command = ["run", str(scenario), "--engine", engine, "--seed", str(seed), "--json"]
+    return command if policy is None else [*command, "--policy", str(policy)]
+
+
+def _start(run: list[str], out: Path, hash_seed: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "billsim.cli", *run, "--out", str(out)]
     return subprocess.Popen(command, env={**os.environ, "PYTHONHASHSEED": hash_seed}, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 

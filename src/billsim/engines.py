@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
+from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -17,7 +19,7 @@ from typing import Any
 from billsim.core.platform import Platform
 from billsim.core.policy import DunningPolicy
 from billsim.engine import degenerate
-from billsim.engine.lift import lift
+from billsim.engine.lift import COMPONENT, lift
 from billsim.engine.recompute import Recompute
 from billsim.external.program import Program
 from billsim.external.words import speaking
@@ -27,6 +29,9 @@ from billsim.ports import Component, Decides, Engine, Handles, Message
 from billsim.stripe.settings import StripeSettings
 
 PROGRAM = "cmd:"
+MUTANT = "mutant:"
+# Exploring lies above the engines, so its mutants are brought by name, as a user's own engine is.
+MUTANTS = "billsim.explore.mutants"
 GROUP = "billsim.engines"
 
 
@@ -49,18 +54,20 @@ def load_engine(
 
     `package.module:factory` is imported, and called if it can be: the outcome may be an engine, or have `handle` or `decide` (see `billsim.ports`).
     `cmd:` starts a program, which lives until `end_engine`. What is brought in one of the two forms speaks the words of `platform`.
-    Raises UnknownEngineError.
+    `mutant:NAME` is `recompute` with one of its safeguards off. Raises UnknownEngineError.
     """
     policy, settings, platform = policy or DunningPolicy(), settings or StripeSettings(), platform or Platform()
     if spec in _SHIPPED:
         return _SHIPPED[spec](policy, settings)
     if spec.startswith(PROGRAM):
         return _started(spec, policy, platform)
-    if spec in (brought := installed()):
-        return _as_engine(_loaded(brought[spec]), policy, spec, platform)
+    if spec.startswith(MUTANT):
+        return _mutant(spec.removeprefix(MUTANT), policy)
     if ":" in spec:
         return _as_engine(_imported(spec), policy, spec, platform)
-    known = (*_SHIPPED, *brought)
+    if (entry := _entry(spec)) is not None:
+        return _as_engine(_loaded(entry), policy, spec, platform)
+    known = (*_SHIPPED, *installed())
     nearest = get_close_matches(spec, known, n=1, cutoff=0.5)
     raise UnknownEngineError(f"unknown engine {spec!r}; there are {', '.join(known)}, package.module:factory, or cmd:program", *nearest)
 
@@ -90,6 +97,19 @@ def names() -> tuple[str, ...]:
     return tuple(_SHIPPED)
 
 
+def modules_of(spec: str, engine: Engine) -> list[str]:
+    """The names of the modules that a brought engine's code lies in, as far as they are loaded: whatever is of the package that `spec` names, or of
+    one that a component comes from. None for an engine that ships or is a program: billsim's own modules have captured no clock.
+    """
+    if spec in _SHIPPED or spec.startswith(PROGRAM):
+        return []
+    entry = None if ":" in spec else _entry(spec)
+    places = [spec if entry is None else entry.module]
+    places += [getattr(component.handle, "__module__", None) or "" for component in engine.components.values()]
+    packages = {re.split("[.:]", place, maxsplit=1)[0] for place in places} - {"billsim"}
+    return [name for name in sys.modules if name.partition(".")[0] in packages]
+
+
 def _doors() -> tuple[Component, ...]:
     return (pay_bad_debt.component(),)
 
@@ -115,6 +135,21 @@ _SHIPPED: dict[str, Callable[[DunningPolicy, StripeSettings], Engine]] = {
     "cancel_all": _lifted("cancel_all", degenerate.CancelAll),
     "void_all": _lifted("void_all", degenerate.VoidAll),
 }
+
+
+@cache
+def _entry(name: str) -> EntryPoint | None:
+    """The installed engine of this name. Remembered, because looking takes a millisecond, and a small world little more."""
+    return installed().get(name)
+
+
+def _mutant(name: str, policy: DunningPolicy) -> Engine:
+    mutants = import_module(MUTANTS)
+    if name not in mutants.MUTANTS:
+        nearest = [f"{MUTANT}{each}" for each in get_close_matches(name, mutants.MUTANTS, n=1, cutoff=0.5)]
+        raise UnknownEngineError(f"there is no mutant {name!r}; `billsim mutants --list` names them all", *nearest)
+    made: Engine = mutants.engine(name, policy)
+    return made
 
 
 def _imported(spec: str) -> Any:
@@ -172,10 +207,14 @@ class _Started:
         self._program = program
 
     def wakes(self, message: Message) -> Sequence[str]:
-        """As the form has it: a brain is woken like recompute's, a program that handles by the kinds of its greeting."""
-        if self._program.form == "handle" and not self._program.wakes(message.kind):
+        """As the form has it: a brain is woken like recompute's, a program that handles by the kinds of its greeting.
+
+        What is lent to either is woken all the same.
+        """
+        names = self._engine.wakes(message)
+        if self._program.form == "handle" and COMPONENT in names and not self._program.wakes(message.kind):
             return ()
-        return self._engine.wakes(message)
+        return names
 
     def close(self) -> None:
         """End the program."""

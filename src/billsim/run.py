@@ -11,17 +11,19 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from billsim.checks.judge import Report
-from billsim.core.choices import Recorded, Seeded
+from billsim.core.choices import Recorded, Reseeded, Seeded
 from billsim.core.guard import guarded
 from billsim.core.measure import clock_ns
 from billsim.core.platform import Platform
+from billsim.core.schedule import Schedule
 from billsim.core.time import HOUR_MS, iso
 from billsim.core.trace import DriftRecord, Sink, Trace
-from billsim.engines import end_engine, load_engine
+from billsim.engines import end_engine, load_engine, modules_of
 from billsim.ports import Engine
 from billsim.scenario import orders
 from billsim.scenario.errors import InputError
 from billsim.scenario.plan import Control, Expect, ExpectedDrift, Outcome, Scenario
+from billsim.scenario.tales import tell, told
 from billsim.world import World
 
 SLICE = 20_000
@@ -54,7 +56,7 @@ class Keeper(Protocol):
 @dataclass
 class RunResult:
     """What a run came to. `data` is the object of `--json`; `drift` holds what stands open first, then what has closed; `tape` every answer, where
-    it was kept.
+    it was kept, and `kept` how many of them were given before it was reseeded.
     """
 
     data: dict[str, Any]
@@ -63,6 +65,7 @@ class RunResult:
     verdict: str
     tape: list[tuple[str, int]] | None = None
     records: list[Any] = field(default_factory=list)
+    kept: int = 0
 
 
 @dataclass
@@ -89,17 +92,21 @@ def run_scenario(
     keep_records: bool = False,
     bodies: bool = True,
     platform: Platform = SHIPPED,
+    schedule: Schedule | None = None,
+    reseed: tuple[int, int] | None = None,
 ) -> RunResult:
     """Run a scenario once under an engine: the storm, the calm, then the checks.
 
     `overrides` answers some choices otherwise; `tape` answers those that it holds, and with `strict` no others (NotOnTapeError).
-    `platform` is what a policy file says of a team's own.
+    `platform` is what a policy file says of a team's own. `schedule` says which of the things that race goes first. `reseed`:
+    what the scenario leaves open or pins is answered from `seed` up to that instant, and from another seed after it.
     """
-    choices = Seeded(seed, overrides=overrides) if tape is None else Recorded(seed, tape, strict=strict)
+    choices = _choices(scenario, seed, overrides, tape, strict, reseed)
+    choices.taped = out is not None or keep_tape
+    scenario = tell(scenario, choices)
     policy = platform.dunning(scenario.stripe.max_attempts)
     chosen = load_engine(engine, policy, scenario.stripe, platform)
     trace, kept_tape, records = Trace(), [], []  # type: tuple[Trace, list[tuple[str, int]], list[Any]]
-    choices.taped = out is not None or keep_tape
     trace.sinks = _sinks(out, records if keep_records else None)
 
     def after_slice(phase: str) -> None:
@@ -115,8 +122,9 @@ def run_scenario(
             progress(Progress(world.kernel.now, scenario.start, _end_ms(scenario), world.kernel.events, counts, phase))
 
     began = clock_ns()
-    with _ending(chosen), guarded(_modules_of(chosen)), _rare_collections():
-        world = World(scenario, chosen, choices, trace, policy, bodies=bodies)
+    with _ending(chosen), guarded(modules_of(engine, chosen)), _rare_collections():
+        world = World(scenario, chosen, choices, trace, policy, bodies=bodies, order=schedule)
+        _begin(choices, world)
         built = clock_ns()
         drained = _live(world, after_slice)
         report = world.judge.finish(world.kernel.now)
@@ -127,7 +135,7 @@ def run_scenario(
     data["build_s"] = (built - began) // 1_000_000 / 1000
     expected = _as_expected(scenario.expect.get(engine), report.drift)
     world.close()
-    return RunResult(data, report.drift, expected, data["verdict"], kept_tape if keep_tape else None, records)
+    return RunResult(data, report.drift, expected, data["verdict"], kept_tape if keep_tape else None, records, getattr(choices, "kept", 0))
 
 
 def run_orders(
@@ -174,16 +182,45 @@ def look_at(
     """
     if at_ms < scenario.start:
         raise InputError(f"{iso(at_ms)} is before the run, which begins at {iso(scenario.start)}", key="--until")
-    choices = Recorded(seed, tape, strict=strict)
+    choices = _recorded(scenario, seed, tape, strict)
+    choices.taped = False
+    scenario = tell(scenario, choices)
     policy = platform.dunning(scenario.stripe.max_attempts)
     chosen = load_engine(engine, policy, scenario.stripe, platform)
-    choices.taped = False
-    with _ending(chosen), guarded(_modules_of(chosen)), _rare_collections():
+    with _ending(chosen), guarded(modules_of(engine, chosen)), _rare_collections():
         world = World(scenario, chosen, choices, Trace(), policy)
         _live(world, lambda _phase: None, at_ms)
         if world.kernel.now < at_ms and not world.pending:
             raise InputError(f"{iso(at_ms)} is after the run, which ends at {iso(world.kernel.now)}", key="--until")
         return look(world), choices.off_tape
+
+
+def _choices(
+    scenario: Scenario, seed: int, overrides: Mapping[str, int] | None, tape: Mapping[str, int] | None, strict: bool, reseed: tuple[int, int] | None
+) -> Seeded:
+    """Who answers: a tape, the seed, or the seed up to an instant and another one after it, with the rows that race from then on."""
+    if reseed is not None:
+        until_ms, then = reseed
+        ahead = [orders.offset_label(index) for index, row in enumerate(told(scenario, seed).timeline) if row.at > until_ms]
+        pinned = {**scenario.answers, **(tape or {})}
+        return Reseeded(seed, then, until_ms, scenario.start, pinned=pinned, overrides=overrides or {}, ahead=ahead)
+    return _seeded(scenario, seed, overrides) if tape is None else _recorded(scenario, seed, tape, strict)
+
+
+def _begin(choices: Seeded, world: World) -> None:
+    """From here on time passes, for whoever answers by it."""
+    if isinstance(choices, Reseeded):
+        choices.clock = world.kernel
+
+
+def _seeded(scenario: Scenario, seed: int, overrides: Mapping[str, int] | None) -> Seeded:
+    """The seed answers, but for what the scenario pins, and that but for `overrides`."""
+    return Seeded(seed, overrides={**scenario.answers, **(overrides or {})})
+
+
+def _recorded(scenario: Scenario, seed: int, tape: Mapping[str, int], strict: bool) -> Recorded:
+    """The tape answers, which holds what the scenario pins; under another engine, that is asked perhaps where the tape ends."""
+    return Recorded(seed, tape if strict else {**scenario.answers, **tape}, strict=strict)
 
 
 def _live(world: World, after_slice: Callable[[str], None], until_ms: int | None = None) -> bool:
@@ -239,11 +276,6 @@ def _end_ms(scenario: Scenario) -> int:
     return scenario.until + scenario.calm_hours * HOUR_MS
 
 
-def _modules_of(engine: Engine) -> list[str]:
-    """The names of the modules that an engine's components come from, so that clocks which they have captured by name are guarded as well."""
-    return sorted({component.handle.__module__ for component in engine.components.values() if hasattr(component.handle, "__module__")})
-
-
 # -- what is expected ----------------------------------------------------------------------------------------------------------------
 
 
@@ -297,7 +329,7 @@ def _as_json(world: World, report: Report, seed: int, engine: str, drained: bool
         "engine": engine,
         "verdict": "falls" if falls else "unknown" if missing or not drained else "holds",
         "digest": world.trace.digest,
-        "accounts": len(world.stores.shards),
+        "accounts": len(world.stores.names),
         "events": {
             "stripe": counts.stripe,
             "delivered": counts.delivered,

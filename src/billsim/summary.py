@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from billsim.run import OrdersResult, RunResult
 
 STORIES = 10
-_COLOURS = {"holds": "bold green", "falls": "bold red", "unknown": "bold yellow"}
+COLOURS = {"holds": "bold green", "falls": "bold red", "unknown": "bold yellow"}
 FIELDS = 3
 VALUE_WIDTH = 60
 PIPE_WIDTH = 120
@@ -54,7 +54,7 @@ def say(out: Console, text: str = "", style: str | None = None) -> None:
 def show_run(out: Console, result: RunResult, scenario: str, run_dir: str | None) -> None:
     """The summary of one run. `scenario` is its name as the user gave it."""
     data = result.data
-    say(out, headline(data, result.as_expected), _COLOURS[result.verdict])
+    say(out, headline(data, result.as_expected), COLOURS[result.verdict])
     say(out, _figures(data))
     if data.get("marks_missing"):
         say(out, f"  never reached, though the scenario asks for it: {', '.join(data['marks_missing'])}")
@@ -96,7 +96,7 @@ def show_comparison(out: Console, comparison: Comparison, scenario: str) -> None
     if any(result.drift for result in comparison.results.values()):
         out.print(codes_table(data))
     for name, result in comparison.results.items():
-        say(out, f"{name}: {_headline_end(result)}", _COLOURS[result.verdict])
+        say(out, f"{name}: {_headline_end(result)}", COLOURS[result.verdict])
         _show_findings(out, result.data)
         show_drift(out, result.drift, None)
     _show_pairing(out, comparison)

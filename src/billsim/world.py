@@ -17,7 +17,7 @@ from billsim.core.at_least_once import Done, Parcel
 from billsim.core.choices import Choices
 from billsim.core.histogram import Histogram
 from billsim.core.ids import short
-from billsim.core.kernel import Kernel
+from billsim.core.kernel import Kernel, Order
 from billsim.core.latency import ROW_OFFSET
 from billsim.core.policy import DunningPolicy
 from billsim.core.time import HOUR_MS
@@ -34,12 +34,27 @@ from billsim.stripe.api import Stripe
 from billsim.stripe.objects import Emitted, StripeError
 
 DRAIN_MS = HOUR_MS
+# What Stripe writes to a customer about.
+_MAILED = frozenset({"invoice.payment_failed", "payment_intent.requires_action"})
 
 
 class World:
-    """One simulated platform under one engine. `bodies`: encode and sign every webhook."""
+    """One simulated platform under one engine. `bodies`: encode and sign every webhook. `order`: which of the things that race goes first.
 
-    def __init__(self, scenario: Scenario, engine: Engine, choices: Choices, trace: Trace, policy: DunningPolicy, *, bodies: bool = True) -> None:
+    An engine that has a method `alter(world)` may change the platform around it, once it stands.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        engine: Engine,
+        choices: Choices,
+        trace: Trace,
+        policy: DunningPolicy,
+        *,
+        bodies: bool = True,
+        order: Order | None = None,
+    ) -> None:
         self.scenario = scenario
         self.engine = engine
         self.components: Mapping[str, Component] = engine.components
@@ -54,7 +69,7 @@ class World:
         self._cause = ""
         self._misbehaved: Exception | None = None
 
-        self.kernel = Kernel(scenario.start)
+        self.kernel = Kernel(scenario.start, order)
         self.stores = all_stores.empty()
         self.stripe = Stripe(self.kernel, choices, scenario.stripe, self)
         self.weather = weather_of(scenario.faults, choices, self.accounts_of)
@@ -70,6 +85,8 @@ class World:
         self.customers = Customers(self, scenario.population) if scenario.population else None
         self.nightly = Nightly(self, scenario.cron_minute)
         self._furnish()
+        if alter := getattr(engine, "alter", None):
+            alter(self)
 
     # -- the beginning ---------------------------------------------------------------------------------------------------------------
 
@@ -80,10 +97,10 @@ class World:
         if scenario.population is not None:
             population.populate(scenario, self.stores, self.stripe, self.choices, self.policy, self._expected)
         Incident(self, self._expected).begin()
-        for account, shard in self.stores.shards.items():
-            shard.stripe = self.stripe.books.get(self.customer_of(account))
+        for shard in self.stores.awake():
+            shard.stripe = self.stripe.books.get(self.customer_of(shard.account))
         self.judge.begin(self.kernel.now)
-        self.stripe.resume(scenario.until + scenario.calm_hours * HOUR_MS)
+        self.stripe.resume(scenario.end)
         self._await_boundaries()
         self.nightly.start()
         racing = {index for group in orders.racing_groups(scenario.timeline) for index in group}
@@ -95,13 +112,17 @@ class World:
         return truth(shard, self.policy, now_ms, mapping is not None and len(self.accounts_of(mapping.stripe_customer)) > 1)
 
     def _schedule_row(self, index: int, row: TimelineRow, *, racing: bool) -> None:
-        offset, rank = self.choices.when(orders.offset_label(index), ROW_OFFSET) if racing else (0, index)
-        self.kernel.call_at(row.at + offset, rank, lambda _: self.storyteller.perform(index, row))
+        label = orders.offset_label(index) if racing else ""
+        offset, rank = self.choices.when(label, ROW_OFFSET) if racing else (0, index)
+        self.kernel.call_at(row.at + offset, rank, self._perform_row, index, label=label, open_ms=offset)
+
+    def _perform_row(self, index: int) -> None:
+        self.storyteller.perform(index, self.scenario.timeline[index])
 
     def _await_boundaries(self) -> None:
         """A backstory whose truth moves by the clock has a delayed message on its way, under an engine that listens to such."""
-        for account, shard in self.stores.shards.items():
-            dunning = shard.one("subs_dunning")
+        for shard in self.stores.awake():
+            account, dunning = shard.account, shard.one("subs_dunning")
             due_ms = dunning.next_boundary_ms if dunning is not None else None
             if due_ms is not None and self.engine.wakes(Message("", "e", "boundary", account, 0)):
                 self._publish(f"{account}.boundary.given", "boundary", account, {}, due_ms)
@@ -151,10 +172,18 @@ class World:
         """Stripe and the crons start nothing more, after one last night; run until nothing is on its way. False when that takes over an hour, or
         beyond `until_ms`.
         """
+        limit = self.last_night()
+        return self.run_dry(min(limit, until_ms or limit))
+
+    def last_night(self) -> int:
+        """Stripe and the crons start nothing more, after one last night; until when what is on its way may take."""
         self.stripe.quiet()
         self.nightly.stopped = True
         run_nightly(self, "nightly.last")
-        limit = min(self.kernel.now + DRAIN_MS, until_ms or self.kernel.now + DRAIN_MS)
+        return self.kernel.now + DRAIN_MS
+
+    def run_dry(self, limit: int) -> bool:
+        """Run until nothing is on its way; False when that takes longer than until `limit`."""
         while self.pending and self.kernel.now < limit:
             if self.kernel.run(limit, self, 1):
                 break
@@ -166,7 +195,7 @@ class World:
         A world is full of cycles; left to the garbage collector, a large one would stay, and slow down whatever runs after it.
         """
         self.kernel.clear()
-        self.stores.shards.clear()
+        self.stores.close()
         self.stripe.close()
         for part in (self.runtime, self.judge, self.pipe, self.domain_events, self.async_processing):
             vars(part).clear()
@@ -187,13 +216,16 @@ class World:
                 self.trace.add(record)
                 continue
             shard = self.stores.shard(account)
-            shard.remember(now, store, id, old)
+            if shard.gathers:
+                shard.remember(now, store, id, old)
             shard.authority += 1
             self.runtime.record(shard, record)
 
     def emitted(self, emitted: Emitted) -> None:
         """Stripe has an event: the pipe carries it, and a customer may be mailed."""
         self.pipe.emit(emitted)
+        if emitted.event.type not in _MAILED:
+            return
         self.storyteller.hear(emitted)
         if self.customers is not None:
             for account in self.accounts_of(emitted.customer):
@@ -208,16 +240,16 @@ class World:
     def forward(self, message: Message, attempt: int, done: Done) -> None:
         """Start every component that a message wakes; `done` hears of the first failure when all have ended."""
         try:
-            names = [name for name in self.engine.wakes(message) if self.components[name]]
+            woken = [self.components[name] for name in self.engine.wakes(message)]
         except Exception as failure:
             self._engine_failed(message, failure)
             done(failure)
             return
-        if not names:
+        if not woken:
             done(None)
             return
-        left, first = len(names), None
-        suffix = "" if attempt == 1 else f"/attempt{attempt}"
+        left, first = len(woken), None
+        prefix = f"e/{message.name}" if attempt == 1 else f"e/{message.name}/attempt{attempt}"
 
         def ended(task: Task, failure: Exception | None) -> None:
             nonlocal left, first
@@ -228,8 +260,9 @@ class World:
             if not left:
                 done(first)
 
-        for name in names:
-            self.runtime.start(self.components[name], message, f"e/{message.name}{suffix}/{name}", ended)
+        start = self.runtime.start
+        for component in woken:
+            start(component, message, f"{prefix}/{component.name}", ended)
 
     def _engine_failed(self, message: Message, failure: Exception) -> None:
         what = f"{self.engine.name} could not say what {message.kind} wakes: {type(failure).__name__}: {failure}"
@@ -240,14 +273,14 @@ class World:
         for account in self.accounts_of(customer):
             self.busy(account, by)
 
-    def acknowledged(self, emitted: Emitted) -> None:
-        """The ingress answered 2xx."""
-        self.stripe.acknowledged(emitted)
+    def acknowledged(self, emitted: Emitted, at_ms: int) -> None:
+        """The ingress answers 2xx at an instant."""
+        self.stripe.acknowledged(emitted, at_ms)
 
     def record(self, record: MessageRecord) -> None:
         """Add to the trace what moved in the pipe."""
         self.trace.add(record)
-        mark = marks.of_message(record)
+        mark = marks.OF_MESSAGE.get(record.what)
         if mark is not None:
             self.runtime.mark(mark, record.account, record.name)
 
@@ -286,20 +319,20 @@ class World:
         self._publish(f"{effect.account}.{effect.kind}.{short(label)}", kind, effect.account, effect.body, effect.due_ms)
 
     def _publish(self, name: str, kind: str, account: str, body: dict[str, Any], due_ms: int) -> None:
-        message, delayed = Message(name, "e", kind, account, self.kernel.now, None, body), due_ms > self.kernel.now
-        if delayed:
+        message, delay_ms = Message(name, "e", kind, account, self.kernel.now, None, body), max(0, due_ms - self.kernel.now)
+        if delay_ms:
             self.stores.shard(account).timers.append(due_ms)
         else:
             self.busy(account, 1)
         queue = self.async_processing if kind.startswith(async_processing.KIND) else self.domain_events
-        queue.publish((message, delayed, due_ms), name, "e", account, due_ms)
+        queue.publish((message, due_ms if delay_ms else 0), name, "e", account, delay_ms)
 
     def _consume(self, parcel: Parcel, done: Done) -> None:
-        message, delayed, due_ms = parcel.item
-        if delayed:
-            self.stores.shard(message.account).timers.remove(due_ms)
+        message, delayed_to_ms = parcel.item
+        if delayed_to_ms:
+            self.stores.shard(message.account).timers.remove(delayed_to_ms)
             self.busy(message.account, 1)
-            parcel.item = (message, False, due_ms)
+            parcel.item = (message, 0)
         if self.weather is not None and self.weather.fails_message(parcel):
             done(DeliveryError(parcel.name))
             return

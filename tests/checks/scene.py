@@ -36,7 +36,10 @@ class Worker:
         self.message = message
         self.component = Component("handler", "engine", lambda _message: iter(()))  # type: ignore[arg-type, return-value]
         self.seen: list[tuple[Any, Any, Any]] = []
-        self.reads: dict[tuple[str, str, str], int] = {}
+
+    def known_version(self, store: str, account: str, key: str) -> int:
+        """It looked at nothing."""
+        return -1
 
 
 class Scene:
@@ -137,6 +140,7 @@ class Scene:
         if executed:
             name = f"{kind}|{debt}|{step}"
             self.shard.actions[name] = self.shard.actions.get(name, 0) + 1
+        self.shard.authority += executed
         self.shard.fresh.append(ActionRecord("actions", self.now, kind, "ada", debt, step, f"{debt}/{step}", by, task, executed))
         return self
 

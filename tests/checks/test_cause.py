@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -10,7 +10,7 @@ from billsim.checks import witness
 from billsim.checks.cause import Case, of_handler, of_truth, provenance
 from billsim.checks.witness import Moved
 from billsim.core.trace import ActionRecord
-from billsim.ports import Message
+from billsim.ports import CallStripe, Message, Read, Scan
 from billsim.run import run_scenario
 from billsim.scenario.toml_file import find, load
 
@@ -22,8 +22,8 @@ def told(*ways: str) -> witness.Testimony:
     return witness.Testimony(MESSAGE, "handler", "e/m/handler", None, tuple(Moved(way, "ope", "k", 1_000) for way in ways))
 
 
-def case(*ways: str, right: bool = False, repeated: bool = False, other_path: bool = False) -> Case:
-    return Case(ACT, told(*ways), right, repeated, lambda: other_path)
+def case(*ways: str, right: bool = False, repeated: bool = False, other_path: bool = False, looked: bool = True) -> Case:
+    return Case(ACT, told(*ways)._replace(looked=looked), right, repeated, lambda: other_path)
 
 
 @pytest.mark.parametrize(
@@ -38,12 +38,39 @@ def case(*ways: str, right: bool = False, repeated: bool = False, other_path: bo
         (case("event", "read", "row"), "lost_update"),
         (case(other_path=True), "wrong_path"),
         (case("event", other_path=True), "stale_event"),
+        (case(other_path=True, looked=False), "blind_overwrite"),
         (case("row", right=True), "partial_apply"),
+        (case(right=True, looked=False), "blind_overwrite"),
         (case("row", right=True, repeated=True), "duplicate"),
     ],
 )
 def test_the_first_that_fits_is_told(given: Case, cause: str) -> None:
     assert of_handler(given) == cause
+
+
+class Worked(NamedTuple):
+    """A task, as far as a witness asks."""
+
+    message: Message
+    seen: list[tuple[Any, Any, Any]]
+
+
+@pytest.mark.parametrize(
+    ("woken_by", "shown", "looked"),
+    [
+        ("request.form", [], False),
+        ("request.form", [Read("subs_account", "ada")], False),
+        ("request.form", [Read("subs_account", "ada"), Read("subs_dunning", "ada")], True),
+        ("request.form", [Scan("subs_account", {})], True),
+        ("request.form", [CallStripe("invoices.retrieve", "ada", "in_ada_1")], True),
+        ("stripe.invoice.paid", [], True),
+    ],
+)
+def test_who_was_shown_nothing_but_the_store_that_it_wrote_to_had_not_looked(woken_by: str, shown: list[Any], looked: bool) -> None:
+    event: Any = object() if woken_by.startswith("stripe.") else None
+    task: Any = Worked(Message("m", "w", woken_by, "ada", 0, event), [(0, effect, None) for effect in shown])
+    assert witness.looked([task], "subs_account") is looked
+    assert witness.looked([], "subs_account"), "of a task that has ended nobody knows"
 
 
 def test_truth_that_moved() -> None:

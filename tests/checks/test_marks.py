@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from billsim.checks import marks
-from billsim.core.trace import ActionRecord, MessageRecord, WriteRecord
+from billsim.core.trace import ActionRecord, WriteRecord
 from billsim.ports import Message
 from billsim.stores.subs_account import AccountRow
 from billsim.stripe.objects import Event, EventData
@@ -14,7 +14,7 @@ from tests.checks.scene import Scene
 
 def test_of_messages() -> None:
     whats = ("duplicate", "retried", "dead_letter", "finished")
-    said = {what: marks.of_message(MessageRecord("messages", 0, what, "w/e", "k", "ada", 1)) for what in whats}
+    said = {what: marks.OF_MESSAGE.get(what) for what in whats}
     assert said == {"duplicate": "duplicate_delivered", "retried": "redelivered", "dead_letter": "dead_letter_used", "finished": None}
 
 

@@ -62,7 +62,7 @@ CLAUSES: dict[str, Any] = {
     "recoveries": [],
     "was_bad_when_paid": False,
     "was_executed": False,
-    "may_recover": False,
+    "telling_invoices": [],
     "last_failed_charge": None,
     "intent_status": "",
     "subscription_of": None,

@@ -43,9 +43,9 @@ def test_delivered_after_the_latency() -> None:
     assert road.seen[0] == ("delivered", 1, 50)
 
 
-def test_delayed_until_it_is_due() -> None:
+def test_delayed_before_the_latency() -> None:
     road = Road()
-    road.topic.publish("item", "n", "w", "ada", due_ms=9_000)
+    road.topic.publish("item", "n", "w", "ada", delay_ms=9_000)
     road.run()
     assert road.seen[0][2] == 9_050
 

@@ -31,6 +31,17 @@ class TestQuantiles:
         low, high = sorted([first, second])
         assert values[0] <= table.answer(low) <= table.answer(high) <= values[-1]
 
+    @pytest.mark.parametrize(("value", "eighths"), [(-1, 0), (0, 0), (5, 1), (9, 1), (10, 4), (12, 5), (14, 6), (17, 7), (20, 8), (99, 8)])
+    def test_how_many_are_up_to_a_value(self, value: int, eighths: int) -> None:
+        """A quarter is between 0 and 10, another is 10."""
+        assert Quantiles("q", (0, 10, 10, 14, 20)).share(value) >> 29 == eighths
+
+    @given(st.lists(st.integers(-(10**6), 10**6), min_size=2, max_size=12).map(sorted), BITS)
+    def test_an_answer_has_the_share_that_its_bits_say(self, values: list[int], bits: int) -> None:
+        table = Quantiles("q", values)
+        answer = table.answer(bits)
+        assert table.share(answer - 1) <= bits >> 32 <= table.share(answer + 1)
+
     @pytest.mark.parametrize("values", [(), (1,), (2, 1)])
     def test_refuses_what_is_no_distribution(self, values: tuple[int, ...]) -> None:
         with pytest.raises(ValueError, match=r"^q: quantiles"):
@@ -96,6 +107,12 @@ class TestSeeded:
         first = choices.fact("w/fact/funds/pm_ada/20000", LATENCY)
         assert choices.fact("w/fact/funds/pm_ada/20000", LATENCY) == first
         assert choices.asked == [("w/fact/funds/pm_ada/20000", first)]
+
+    def test_a_fact_is_the_same_where_no_tape_is_kept(self) -> None:
+        kept, free = Seeded(1), Seeded(1)
+        free.taped = False
+        assert free.fact("w/fact/c", LATENCY) == kept.fact("w/fact/c", LATENCY) == free.fact("w/fact/c", LATENCY)
+        assert free.asked == []
 
     def test_a_rank_may_be_asked_again_and_is_not_on_the_tape(self) -> None:
         choices = Seeded(1)

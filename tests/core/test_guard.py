@@ -163,6 +163,14 @@ def test_a_module_that_is_not_imported_is_passed_over() -> None:
         time.time()
 
 
+@pytest.mark.parametrize("entry", [None, object()])
+def test_what_is_no_module_is_passed_over(entry: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`sys.modules` may hold None, for what must not be imported, and whatever a package has put there in its own place."""
+    monkeypatch.setitem(sys.modules, BROUGHT, entry)  # type: ignore[arg-type]
+    with guarded([BROUGHT]), pytest.raises(GuardError):
+        time.time()
+
+
 def test_nested(world: ModuleType) -> None:
     with guarded():
         with guarded([BROUGHT]):

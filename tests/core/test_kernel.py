@@ -145,14 +145,14 @@ def test_one_wake_serves_again_and_again() -> None:
     class Beat(Wake):
         left = 3
 
-        def fire(self, _event: Any) -> None:
+        def fire(self) -> None:
             beats.append(kernel.now)
             self.left -= 1
             if self.left:
                 kernel.after(10, 0, self)
 
     kernel, beats = Kernel(0), []
-    kernel.after(10, 0, Beat(kernel))
+    kernel.after(10, 0, Beat())
     run(kernel, 100)
     assert beats == [10, 20, 30]
 

@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 
 from billsim.core.policy import DunningPolicy
-from billsim.engines import UnknownEngineError, load_engine, names
+from billsim.engines import UnknownEngineError, load_engine, modules_of, names
 from billsim.legacy.engine import LegacyEngine
 from billsim.ports import Message, Steps
 from billsim.stripe.settings import StripeSettings
@@ -74,3 +74,24 @@ def test_the_nearest_name_is_the_hint() -> None:
     with pytest.raises(UnknownEngineError) as raised:
         load_engine("legasy")
     assert raised.value.hint == "legacy"
+
+
+def test_the_modules_of_a_brought_engine_are_its_whole_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is lent to it, and a package whose name only begins alike, are not its own."""
+    for name in ("their_billing.clock", "their_billing_too"):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    spec = "their_billing:whole"
+    assert sorted(modules_of(spec, load_engine(spec))) == ["their_billing", "their_billing.clock"]
+
+
+def test_an_engine_made_elsewhere_brings_the_package_it_is_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    factory = ModuleType("their_factory")
+    factory.make = Mine  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "their_factory", factory)
+    here = Mine.__module__.partition(".")[0]
+    assert {name.partition(".")[0] for name in modules_of("their_factory:make", load_engine("their_factory:make"))} == {"their_factory", here}
+
+
+@pytest.mark.parametrize("spec", [*names(), "billsim.engine.degenerate:Noop"])
+def test_an_engine_that_ships_brings_no_module(spec: str) -> None:
+    assert modules_of(spec, load_engine(spec)) == []

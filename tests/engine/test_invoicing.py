@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from billsim.core.policy import DunningPolicy
-from billsim.engine.invoicing import entry_of
+from billsim.engine.dunning_brain import TRIES
+from billsim.engine.errors import RetryLater
+from billsim.engine.invoicing import PARTS, missing
 from billsim.engine.recompute import Recompute
 from billsim.ports import Effect, GatherAll, Read, Transact
 from billsim.stores.billing_prod import LedgerRow
@@ -43,15 +47,16 @@ def test_drafts_and_pending_charges_are_not_entered() -> None:
     assert sorted(driver.shard.all("billing_prod")) == ["in_ada_2:open:0:2000"]
 
 
-def test_an_event_whose_entry_is_there_costs_one_read() -> None:
+def test_a_ledger_that_lacks_nothing_costs_one_gather() -> None:
     driver = world()
     driver.run("invoicing", WAKE)
     driver.effects.clear()
     driver.run("invoicing", message("stripe.invoice.paid", thing=driver.book.invoices["in_ada_0"]))
-    assert driver.effects == [Read("billing_prod", "ada", "in_ada_0:paid:2000:0")]
+    assert driver.effects == [GatherAll("ada", PARTS)]
 
 
 def test_someone_else_was_first() -> None:
+    """The rest is entered after one more look at the ledger; Stripe is not asked again."""
     driver = world()
 
     def twin(effect: Effect) -> None:
@@ -61,13 +66,27 @@ def test_someone_else_was_first() -> None:
 
     driver.before = twin
     driver.run("invoicing", WAKE)
-    assert len(driver.shard.all("billing_prod")) == 2 and len(driver.performed(GatherAll)) == 2
+    assert len(driver.shard.all("billing_prod")) == 2
+    assert [type(effect) for effect in driver.effects] == [GatherAll, Transact, Read, Transact]
+    assert [len(effect.changes) for effect in driver.performed(Transact)] == [2, 1]
+
+
+def test_others_who_keep_appending_make_it_come_back_later() -> None:
+    driver = world(invoices=[{"id": f"in_ada_{n}", "failed": [0], "next": 1} for n in range(1, 9)])
+
+    def others(effect: Effect) -> None:
+        if isinstance(effect, Transact):
+            driver.stores.transact("engine", effect.store, effect.changes[:1], 0)
+
+    driver.before = others
+    with pytest.raises(RetryLater, match="invoicing: ada did not come to rest within 8 tries"):
+        driver.run("invoicing", WAKE)
+    assert len(driver.performed(Transact)) == TRIES
 
 
 def test_an_entry_of_an_older_state_that_is_appended_late_is_not_the_last() -> None:
     driver = world(invoices=[{"id": "in_ada_1", "failed": [0], "next": 1}])
-    stale = entry_of(driver.book.invoices["in_ada_1"])
-    assert stale is not None
+    stale = next(entry for entry in missing(driver.gathered()) if entry.key == "in_ada_1:open:0:2000")
     driver.pay("in_ada_1")
     driver.run("invoicing", WAKE)
     driver.stores.write("engine", "billing_prod", "ada", stale.key, stale.fields, 0)
@@ -76,10 +95,6 @@ def test_an_entry_of_an_older_state_that_is_appended_late_is_not_the_last() -> N
 
 def test_states_of_one_second_are_ordered_by_how_far_the_invoice_had_come() -> None:
     shard = shard_of(invoices=[{"id": "in_ada_1", "uncollectible": 0, "created": 0}, {"id": "in_ada_2", "created": 0, "void": 0}])
-    marked, void = (entry_of(shard.stripe.invoices[id]) for id in ("in_ada_1", "in_ada_2"))
-    assert marked is not None and void is not None
-    assert (marked.fields["sequence"], void.fields["sequence"]) == (seconds(0) * 10 + 2, seconds(0) * 10 + 3)
-
-
-def test_other_things_have_no_entry() -> None:
-    assert entry_of({"object": "invoice"}) is None and entry_of(None) is None
+    driver = Driver(Recompute(DunningPolicy()), shard, millis(0))
+    sequences = {entry.fields["object_id"]: entry.fields["sequence"] for entry in missing(driver.gathered())}
+    assert (sequences["in_ada_1"], sequences["in_ada_2"]) == (seconds(0) * 10 + 2, seconds(0) * 10 + 3)

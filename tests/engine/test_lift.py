@@ -34,6 +34,18 @@ def test_what_handles_is_woken_by_everything_and_may_start_what_is_lent() -> Non
     assert driver.shard.all("cf_prod")["zone_plan"].plan == "pro_monthly"
 
 
+def test_what_handles_may_order_what_is_lent() -> None:
+    """The message goes to the component that it orders work of, and to nobody else."""
+    engine = lift(Marker(), DunningPolicy(), name="mine")
+    assert engine.wakes(message("async.email")) == ("email",) and engine.wakes(message("async.plan_levels")) == ("plan_levels",)
+    assert engine.wakes(message("async.invoice_export")) == ("engine",)
+    driver = Driver(engine, shard_of(), millis(0))
+    driver.stores.write("www_sync", "www", "ada", "ada.example", {"plan": "business_monthly"}, 0)
+    driver.stores.write("facade", "cf_prod", "ada", "zone_plan", {"plan": "pro_monthly"}, 0)
+    driver.deliver(message("async.plan_levels"))
+    assert driver.shard.all("www")["ada.example"].plan == "pro_monthly" and driver.shard.one("subs_dunning").retry_count == 0
+
+
 def test_what_decides_is_applied_like_our_own() -> None:
     driver = Driver(lift(Counter(), DunningPolicy(), name="mine"), shard_of(), millis(0))
     driver.deliver(message("stripe.invoice.finalized"))

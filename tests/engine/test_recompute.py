@@ -24,7 +24,7 @@ BRAIN = [
     "stripe.charge.dispute.closed",
     "boundary",
     "request.recompute",
-    "domain.account_type",
+    "domain.account_type_changed",
     "domain.mapping",
     "domain.flags",
 ]
@@ -41,14 +41,18 @@ def test_wakes_the_ledger(kind: str) -> None:
     assert ENGINE.wakes(message(kind))[-1] == "invoicing"
 
 
+def test_who_leaves_a_contract_has_the_ledger_written() -> None:
+    assert ENGINE.wakes(message("domain.account_type_changed"))[-1] == "invoicing"
+
+
 def test_a_payment_request_wakes_the_isolated_endpoint_where_there_is_one() -> None:
-    assert ENGINE.wakes(message("request.pay")) == ["pay_bad_debt"]
-    assert Recompute(DunningPolicy()).wakes(message("request.pay")) == []
+    assert ENGINE.wakes(message("request.pay")) == ("pay_bad_debt",)
+    assert Recompute(DunningPolicy()).wakes(message("request.pay")) == ()
 
 
 @pytest.mark.parametrize("kind", ["cron.nightly", "stripe.customer.updated", "stripe.payment_intent.created"])
 def test_ignores(kind: str) -> None:
-    assert ENGINE.wakes(message(kind)) == []
+    assert not ENGINE.wakes(message(kind))
 
 
 def test_every_name_in_the_table_is_a_component() -> None:

@@ -10,17 +10,18 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from billsim.core.platform import Names, Platform, ProgramLimits
-from billsim.engines import UnknownEngineError, check_engine, load_engine
+from billsim.engines import UnknownEngineError, check_engine, end_engine, load_engine
 from billsim.external.misbehaviour import KINDS
 from billsim.run import RunResult, run_scenario
 from billsim.scenario.toml_file import find, load
+from tests.driver import message
+from tests.processes import alive, gone, looks_at_processes
 
 STORY = "dunning/void_after_bad_debt"
 PROGRAM = Path(__file__).with_name("program.py")
@@ -171,6 +172,12 @@ def test_it_hears_only_of_what_it_asked_for(tmp_path: Path) -> None:
     ran("handle_narrow", tmp_path / "log")
     kinds = {question["message"]["kind"] for question in questions(tmp_path / "log")}
     assert kinds and all(kind.startswith("stripe.invoice.") or kind == "request.recompute" for kind in kinds)
+    engine = load_engine(spec("handle_narrow", tmp_path / "log"))
+    try:
+        woken = [tuple(engine.wakes(message(kind))) for kind in ("stripe.invoice.paid", "boundary", "async.email", "async.mine")]
+    finally:
+        end_engine(engine)
+    assert woken == [("engine",), (), ("email",), ()], "what is lent to it is woken all the same"
 
 
 def test_names_of_tables_columns_and_statuses_are_the_platforms(tmp_path: Path) -> None:
@@ -212,25 +219,13 @@ def test_looking_whether_there_is_such_a_program_does_not_start_it(tmp_path: Pat
     assert not (tmp_path / "pids").exists()
 
 
-def gone(pids: Iterable[int]) -> bool:
-    """Whether they are all gone, or will be in a moment: a killed process takes one to end."""
-    return any(not any(map(alive, pids)) or time.sleep(0.02) for _ in range(100))
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes in /proc")
+@looks_at_processes
 def test_at_the_end_of_a_run_the_program_and_its_children_are_gone(tmp_path: Path) -> None:
     ran("has_children", tmp_path / "pids")
     assert gone([int(pid) for pid in (tmp_path / "pids").read_text(encoding="utf-8").split()])
 
 
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes in /proc")
+@looks_at_processes
 def test_ctrl_c_ends_the_program_and_its_children_too(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     engine = "cmd:" + shlex.join([sys.executable, "-S", str(PROGRAM), "has_children", str(pids)])

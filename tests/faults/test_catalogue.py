@@ -53,7 +53,7 @@ class Town:
     def on_the_way(self, customer: str, by: int) -> None:
         self.pending += by
 
-    def acknowledged(self, emitted: Emitted) -> None:
+    def acknowledged(self, emitted: Emitted, at_ms: int) -> None:
         pass
 
     def record(self, record: MessageRecord) -> None:
@@ -91,6 +91,29 @@ def test_late_is_late_by_no_more_than_its_minutes() -> None:
     waits = [at - START_MS for _, at in town.arrived]
     assert min(waits) >= 60_000 and 20 * MINUTE_MS < max(waits) <= 100 * MINUTE_MS + 6_000
     assert town.labels()[:2] == ["w/fault/late/x0", "w/fault/late/x0/by"]
+
+
+def test_what_becomes_of_a_late_post_is_decided_when_it_sets_out() -> None:
+    """And not when its event is emitted, which may be in a storm that is over when it leaves."""
+    town = Town("late", minutes=100)
+    assert town.weather is not None
+    refused = town.weather.refuses = Refusing()  # type: ignore[method-assign]
+    town.emit("x")
+    assert refused.posts == []
+    town.run()
+    assert [post for post, _ in refused.posts] == [1, 2] and town.names() == ["x"]
+    assert refused.posts[0][1] >= START_MS + MINUTE_MS and refused.posts[1][1] >= refused.posts[0][1] + 5 * MINUTE_MS
+
+
+class Refusing:
+    """An ingress that refuses the first POST."""
+
+    def __init__(self) -> None:
+        self.posts: list[tuple[int, int]] = []
+
+    def __call__(self, emitted: Emitted, post: int, now_ms: int) -> bool:
+        self.posts.append((post, now_ms))
+        return len(self.posts) == 1
 
 
 def test_a_twin_is_another_event_object_of_the_same_change() -> None:

@@ -11,6 +11,7 @@ import pytest
 from billsim.cli import answer
 from billsim.compare import compare
 from billsim.faults.catalogue import FAULTS
+from billsim.pipe.handler_registry import HANDLERS
 from billsim.run import RunResult, run_scenario
 from billsim.scenario.plan import Scenario
 from billsim.scenario.toml_file import find, load
@@ -56,13 +57,11 @@ def test_every_mark_of_delivery_is_reached_in_every_run(runs: list[RunResult]) -
 
 
 def test_no_event_is_lost(runs: list[RunResult]) -> None:
-    """Whatever set out has come to its end, and the last end of each is that it was finished. What nobody handles, no run waits for at its end."""
+    """Whatever set out has come to its end: the last end of each is that it was finished, or dropped because nobody handles its kind."""
     for run in runs:
         last = {record.name: record for record in run.records if record[0] == "messages"}
-        end_ms = run.records[-1].at_ms
-        astray = [record for record in last.values() if record.what != "finished"]
-        assert len(last) > 1_000
-        assert all(record.kind == "invoice.created" and end_ms - record.at_ms < 10_000 for record in astray), astray
+        astray = [record for record in last.values() if record.what != "finished" and (record.what != "dropped" or record.kind in HANDLERS)]
+        assert len(last) > 1_000 and not astray, astray
 
 
 def test_a_stale_payload_is_delivered_after_its_object_has_changed(runs: list[RunResult]) -> None:

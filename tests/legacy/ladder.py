@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from billsim.core.policy import DunningPolicy
 from billsim.engine.decide import decide
 from billsim.engine.diff import diff
-from billsim.engine.invoicing import entries
+from billsim.engine.invoicing import missing
 from billsim.legacy.engine import LegacyEngine
 from tests.driver import Driver, message, shard_of
 from tests.truth_table import millis, seconds
@@ -72,4 +72,4 @@ class Ladder(Driver):
         """What an apply of the right decision would still have to do, and what the ledger lacks."""
         state = self.gathered()
         plan = diff(state, decide(state, self.now_ms, POLICY), POLICY, self.now_ms)
-        return [*plan.dunning, *plan.steps, *(entry.key for entry in entries(state) if entry.key not in state.ledger)]
+        return [*plan.dunning, *plan.steps, *(notice.key for notice in plan.notices), *(entry.key for entry in missing(state))]

@@ -18,7 +18,7 @@ def test_a_delayed_message_arrives_when_it_is_due_and_not_before() -> None:
         done(None)
 
     queue = domain_events.queue(kernel, Seeded(1), receive, lambda what, parcel: None)
-    queue.publish("later", "later", "e", "ada", START_MS + 60_000)
+    queue.publish("later", "later", "e", "ada", 60_000)
     queue.publish("now", "now", "e", "ada")
     kernel.run(START_MS + 120_000, Unwatched(), 100)
     assert [item for item, _ in arrived] == ["now", "later"]

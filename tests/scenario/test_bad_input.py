@@ -21,6 +21,10 @@ def story(*rows: str) -> str:
     return "\n".join([f"{HEAD}{ADA}timeline = [", *(f"{row}," for row in rows), "]\n"])
 
 
+def tales(told: str) -> str:
+    return f"{HEAD}start = 2026-03-14T00:00:00Z\n[tales]\n{told}\n"
+
+
 def crowd(extra: str) -> str:
     return f"{HEAD}start = 2026-03-14T00:00:00Z\n[population]\naccounts = 3\ndays = 3\n{extra}\n"
 
@@ -41,7 +45,7 @@ BROKEN: dict[str, tuple[str, str]] = {
     "duplicate_key": ('id = "x"\nid = "y"\n', "s.toml:2: is not TOML: Cannot overwrite a value"),
     "missing_key": (ADA, "s.toml:1: 'id' is missing"),
     "missing_start": (f"{HEAD}{ADA}", "s.toml:1: 'start' is missing: without a timeline, say when it begins"),
-    "nobody": (f"{HEAD}start = 2026-03-14T00:00:00Z\n", "s.toml:1: there is nobody in it: it needs 'given' accounts, a 'population' or 'events'"),
+    "nobody": (f"{HEAD}start = 2026-03-14T00:00:00Z\n", "s.toml:1: there is nobody in it: it needs 'given' accounts, a 'population', 'tales' or 'events'"),
     "bad_id": (told("").replace('"x"', '"a b"'), "s.toml:1: id: 'a b' is no id: letters, digits and _ . / - are allowed, as in dunning/late_failed_after_paid"),
     "wrong_type": (told("").replace("failed_attempts = 1", 'failed_attempts = "1"'), "s.toml:2: given[0].failed_attempts: must be a whole number, not text"),
     "decimal": (told("calm_hours = 1.5"), "s.toml:4: calm_hours: must be a whole number, not a decimal number"),
@@ -179,6 +183,16 @@ BROKEN: dict[str, tuple[str, str]] = {
     "falling_retry_days": (after_row("[stripe]\nretry_days = [3, 1]"), "s.toml:7: stripe.retry_days: must be days after the first attempt, from 1, rising"),
     "no_accounts": (crowd("").replace("accounts = 3", "accounts = 0"), "s.toml:4: population.accounts: must be 1 to 1000000"),
     "too_many_shares": (crowd("declines = 900\nlost = 200"), "s.toml:6: population.declines: parts per thousand: declines + lost + never_paid must be at most 1000"),
+    "tales_of_nobody": (tales("accounts = 0"), "s.toml:4: tales.accounts: must be 1 to 8"),
+    "tales_too_long": (tales("rows = 201"), "s.toml:4: tales.rows: must be 0 to 200"),
+    "tales_of_bursts": (tales("bursts = 1001"), "s.toml:4: tales.bursts: must be 0 to 1000"),
+    "tales_of_no_state": (tales("states = { retryng = 1 }"), "s.toml:4: tales.states.retryng: unknown state 'retryng' (did you mean 'retrying'?)"),
+    "tales_of_no_action": (tales("actions = { refund = 1 }"), "s.toml:4: tales.actions.refund: unknown action 'refund'"),
+    "tales_without_weight": (tales("actions = { pay = 0 }"), "s.toml:4: tales.actions: needs a weight above 0"),
+    "tales_beside_a_story": (told("[tales]"), "s.toml:2: given: and 'tales' exclude each other: tales say for themselves who there is and what happens"),
+    "answer_to_no_question": (after_row("[answers]\nstory = 1"), "s.toml:7: answers.story: is no label of a choice: it begins with w/ or e/, as in w/story/row0/offset"),
+    "answer_of_text": (after_row('[answers]\n"w/x" = "1"'), "s.toml:7: answers.w/x: must be a whole number, not text"),
+    "answer_below_nothing": (after_row('[answers]\n"w/x" = -1'), "s.toml:7: answers.w/x: must not be negative, is -1"),
     "missing_days": (crowd("").replace("days = 3", ""), "s.toml:3: population: 'days' is missing"),
     "minute_of_no_day": (told("cron_minute = 1440"), "s.toml:4: cron_minute: is the minute of a day, 0 to 1439"),
 }

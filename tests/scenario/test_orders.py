@@ -73,3 +73,13 @@ def test_control_with_rows_apart() -> None:
     assert apart.until == told.until + 30 * MINUTE_MS
     assert racing_groups(apart.timeline) == ()
     assert [row.line for row in apart.timeline] == [5, 6, 7, 8]
+
+
+def test_a_group_of_which_an_answer_is_pinned_has_the_one_order_that_it_makes() -> None:
+    pinned = replace(story(0, 1, 1, 4, 4), answers={offset_label(1): 30})
+    assert count_orders(pinned) == 2
+    assert list(orders(pinned)) == [{offset_label(3): 0, offset_label(4): 60_000}, {offset_label(3): 60_000, offset_label(4): 0}]
+
+
+def test_the_control_pins_nothing() -> None:
+    assert control(replace(story(0, 1), answers={"w/x": 1}), Control()).answers == {}

@@ -22,6 +22,7 @@ from billsim.scenario.plan import (
     Outcome,
     Population,
     Scenario,
+    Tales,
     TimelineRow,
 )
 from billsim.scenario.toml_file import dump, find, load, loads, names, unplaced
@@ -77,6 +78,21 @@ def test_a_population_ends_after_its_days() -> None:
     crowd = loads('id = "load/x"\nstart = 2026-03-14T00:00:00Z\n[population]\naccounts = 3\ndays = 30\n')
     assert crowd.until == MARCH_14 + 30 * DAY_MS
     assert crowd.population == Population(accounts=3, days=30)
+
+
+def test_tales_end_after_their_days_and_weigh_only_what_they_name() -> None:
+    text = 'id = "fuzz/x"\nstart = 2026-03-14T00:00:00Z\n[tales]\ndays = 4\nstates = { retrying = 2, healthy = 1 }\n'
+    tales = loads(text)
+    assert tales.until == MARCH_14 + 4 * DAY_MS
+    assert tales.tales == Tales(days=4, states={"retrying": 2, "healthy": 1})
+    assert "[tales]\ndays = 4\nstates = { retrying = 2, healthy = 1 }" in dump(tales)
+    assert unplaced(loads(dump(tales))) == unplaced(tales)
+
+
+def test_answers_are_written_a_label_a_line() -> None:
+    pinned = loads(STORY + '[answers]\n"w/pipe/in_ada_1.paid.1/post1" = 250\n"w/fault/lost/x" = 1\n')
+    assert pinned.answers == {"w/pipe/in_ada_1.paid.1/post1": 250, "w/fault/lost/x": 1}
+    assert dump(pinned).endswith('\n[answers]\n"w/pipe/in_ada_1.paid.1/post1" = 250\n"w/fault/lost/x" = 1\n')
 
 
 def test_dump_writes_one_row_a_line_and_no_defaults() -> None:
@@ -208,6 +224,7 @@ def scenarios() -> st.SearchStrategy[Scenario]:
             calm_hours=st.integers(0, 99),
             cron_minute=st.integers(0, 1439),
             events=st.none() | WORD,
+            answers=st.dictionaries(st.sampled_from(("w/story/row0/offset", 'e/a"b', "w/pipe/in_ada_1.paid.1/post1")), st.integers(0, 10**9)),
         )
 
     return ACCOUNTS.flatmap(of)

@@ -133,6 +133,30 @@ class TestReading:
         assert shard.one("subs_account") is None and dict(shard.all("ope")) == {}
 
 
+class TestSleeping:
+    def test_one_who_sleeps_is_made_when_asked_for_and_greeted_when_made(self, stores: Stores) -> None:
+        seen: list[str] = []
+        dunning(stores, "zoe", status="retrying")
+        stores.sleep(["zoe", "bob", "ada"], lambda shard: dunning(stores, shard.account, status="healthy"), seen.append, {})
+        stores.greet = lambda shard: seen.append(f"{shard.account} {shard.one('subs_dunning').status}")
+        assert (list(stores.names), [shard.account for shard in stores.awake()], stores.sleeps("bob")) == (["zoe", "bob", "ada"], ["zoe"], True)
+        assert stores.read("subs_dunning", "ada").status == "healthy" and stores.get("ada") is stores.shard("ada")
+        assert (seen, stores.sleeps("ada"), stores.sleeps("zoe"), stores.sleeps("nobody")) == (["ada healthy"], False, False, False)
+        assert list(stores.shards) == ["zoe", "bob", "ada"] and seen == ["ada healthy", "bob healthy"]
+
+    def test_a_scan_wakes_where_what_is_alike_may_match(self, stores: Stores) -> None:
+        alike = {"subs_dunning": {"status": "healthy"}}
+        stores.sleep(["bob", "ada"], lambda shard: dunning(stores, shard.account, status="healthy"), lambda _: None, alike)
+        assert list(stores.scan("subs_dunning", {"status": ("retrying",)})) == [] and stores.sleeps("ada")
+        assert [row.account for row in stores.scan("subs_dunning", {"status": ("retrying", "healthy")})] == ["bob", "ada"]
+
+    def test_a_customer_that_another_account_takes_is_looked_for(self, stores: Stores) -> None:
+        asked: list[str] = []
+        stores.sleep(["bob"], lambda shard: None, asked.append, {})
+        stores.write("facade", "subs_customer", "ada", None, {"stripe_customer": "cus_bob"}, at=0)
+        assert asked == ["cus_bob"]
+
+
 class TestScanning:
     def test_in_the_order_of_the_accounts_and_by_values(self, stores: Stores) -> None:
         for account, status in [("bob", "delinquent"), ("ada", "bad_debt"), ("cyd", "healthy")]:

@@ -42,7 +42,7 @@ class Recorder:
     def emitted(self, emitted: Emitted) -> None:
         self.events.append(emitted)
         if self.acknowledges is not None:
-            self.acknowledges.acknowledged(emitted)
+            self.acknowledges.acknowledged(emitted, emitted.at_ms)
 
 
 class Bench:

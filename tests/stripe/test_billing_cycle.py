@@ -89,9 +89,9 @@ def test_the_first_answer_counts_and_a_second_one_does_not_delay() -> None:
     bench.at(DAY_S)
     created = next(e for e in bench.outbox.events if e.event.type == "invoice.created")
     bench.at(DAY_S + HOUR_S)
-    bench.stripe.acknowledged(created)
+    bench.stripe.acknowledged(created, bench.kernel.now)
     bench.at(DAY_S + HOUR_S + 600)
-    bench.stripe.acknowledged(created)
+    bench.stripe.acknowledged(created, bench.kernel.now)
     bench.at(DAY_S + 2 * HOUR_S - 1)
     assert bench.invoice().status == "draft"
     bench.at(DAY_S + 2 * HOUR_S)

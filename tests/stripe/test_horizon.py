@@ -44,6 +44,31 @@ def test_up_to_the_horizon_the_same_happens_as_without_one() -> None:
     assert told(horizon_ms) == [event for event in whole if event[1] <= horizon_ms] and len(told(horizon_ms)) < len(whole)
 
 
+def test_a_customer_who_sleeps_is_made_when_their_renewal_is_due() -> None:
+    """The same events, at the same instants, as where the customer was there all along; and none of a renewal beyond the horizon."""
+
+    def told(*, asleep: bool) -> list[tuple[str, int]]:
+        bench = Bench()
+        if asleep:
+            ada, asked = bench.stripe.books.pop("cus_ada"), []
+            bench.stripe._backend._homes.clear()
+
+            def wake(id: str) -> None:
+                asked.append(id)
+                if len(asked) == 1:
+                    bench.stripe.take(ada)
+
+            bench.stripe.asleep(wake)
+            bench.stripe.expect("sub_ada", RENEWAL_S * 1000)
+            bench.stripe.expect("sub_bob", (START_S + 50 * DAY_S) * 1000)
+        bench.stripe.resume((START_S + 20 * DAY_S) * 1000)
+        assert bench.kernel.next_at() == RENEWAL_S * 1000 and (asleep is (bench.stripe.books == {}))
+        bench.days(40)
+        return [(emitted.name, emitted.at_ms) for emitted in bench.outbox.events]
+
+    assert told(asleep=True) == told(asleep=False) != []
+
+
 @pytest.mark.parametrize(
     ("start", "anchor", "recurring", "end"),
     [

@@ -45,9 +45,10 @@ class Customers:
         does = self._stage.choices.ask(f"{label}/does", self._does)
         if does == NOTHING:
             return
-        delay, rank = self._stage.choices.when(f"{label}/after", ANSWERS_AFTER)
+        after = f"{label}/after"
+        delay, rank = self._stage.choices.when(after, ANSWERS_AFTER)
         intent = Intent(does, account, invoice.id, emitted.name)
-        self._stage.kernel.call_at(self._stage.kernel.now + delay, rank, self._act, intent)
+        self._stage.kernel.call_at(self._stage.kernel.now + delay, rank, self._act, intent, label=after, open_ms=delay)
 
     def _act(self, intent: Any) -> None:
         stage = self._stage

@@ -43,10 +43,10 @@ class Storyteller:
             task = f"{emitted.origin}/bank/{emitted.name}"
             kernel = self.stage.kernel
 
-            def confirm(_: Any) -> None:
+            def confirm(_task: Any) -> None:
                 self.stage.act("bank", task, lambda: self.stage.stripe.confirm(intent, task))
 
-            kernel.call_at(kernel.now + CONFIRMS_AFTER_MS, self.stage.choices.rank(task), confirm)
+            kernel.call_at(kernel.now + CONFIRMS_AFTER_MS, self.stage.choices.rank(task), confirm, task)
 
 
 def _charge(teller: Storyteller, task: str, row: TimelineRow) -> None:

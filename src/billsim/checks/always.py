@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -10,13 +10,15 @@ import msgspec
 from billsim.core.policy import DunningPolicy
 from billsim.core.trace import ActionRecord, WriteRecord
 from billsim.stores.base import Shard
-from billsim.stripe.objects import Book, Charge
+from billsim.stripe.objects import Book, Charge, Invoice
 
 ENGINE, FACADE, WORLD = "engine", "facade", "world"
 _GUARDED = frozenset({"subs_dunning", "cf_prod", "ope"})
-_ENDED = frozenset({"stripe.subscription", "stripe.invoice", "ope"})
-# Writes to other stores have nothing to be checked for, unless nobody may write the account automatically.
-LOOKED_AT = frozenset({"subs_account", "stripe.charge", "billing_prod"})
+# The statuses that end an object, by store.
+ENDS = {"stripe.subscription": ("canceled",), "stripe.invoice": ("void", "uncollectible"), "ope": ("canceled",)}
+_NAMES = {"canceled": "cancel", "void": "void", "uncollectible": "mark_uncollectible"}
+# Writes to other stores have nothing to be checked for, unless an engine made them.
+LOOKED_AT = frozenset({"stripe.charge", "billing_prod"})
 
 
 class Finding(msgspec.Struct, frozen=True, gc=False):
@@ -29,58 +31,78 @@ class Finding(msgspec.Struct, frozen=True, gc=False):
     summary: str
 
 
-def check_action(shard: Shard, record: ActionRecord, policy: DunningPolicy) -> Iterator[Finding]:
+def check_action(shard: Shard, record: ActionRecord, policy: DunningPolicy) -> list[Finding]:
     """An executed consequence: one execution a key, and none that chases a paid invoice."""
+    found: list[Finding] = []
     if not record.executed:
-        return
+        return found
     times = shard.actions.get(f"{record.kind}|{record.debt}|{record.step}", 0)
     most = max(1, len(shard.all("ope"))) if record.kind == "cancel" else 1
     if times > most:
-        yield _finding("action_twice", record, record.kind, f"{record.kind} {record.step} for {record.debt} was executed {times} times")
+        found.append(_finding("action_twice", record, record.kind, f"{record.kind} {record.step} for {record.debt} was executed {times} times"))
     paid_ms = _paid_at_ms(shard.stripe, record.debt)
     chases = record.kind in ("notify", "flag", "cancel", "ban") and record.step != "recovered"
     if chases and paid_ms is not None and record.at_ms - paid_ms > policy.lag_budget_ms:
-        yield _finding("paid_chased", record, record.kind, f"{record.kind} {record.step} for {record.debt}, which had been paid")
+        found.append(_finding("paid_chased", record, record.kind, f"{record.kind} {record.step} for {record.debt}, which had been paid"))
+    return found
 
 
-def check_write(shard: Shard, record: WriteRecord, policy: DunningPolicy, writer: str, judged: bool) -> Iterator[Finding]:
-    """A write by a component that writes as `writer`; `judged` False: an account that nobody may write automatically."""
-    store = record.store
-    if store == "subs_account" and writer == ENGINE:
-        yield from _check_foreign_bits(record, policy)
-    elif store == "stripe.charge":
-        yield from _check_charge(shard.stripe, record)
-    elif store == "billing_prod" and record.old is not None:
-        yield _finding("ledger_rewritten", record, store, f"the entry {record.key} was written again")
-    if not judged and writer == ENGINE and _is_automatic(record, policy):
-        yield _finding("automatic_write", record, store, f"{record.component} wrote {store} of an account that nothing may write automatically")
+def check_write(shard: Shard, record: WriteRecord) -> Sequence[Finding]:
+    """A write to one of the stores `LOOKED_AT`, whoever made it."""
+    if record.store == "stripe.charge":
+        return _check_charge(shard.stripe, record)
+    if record.old is not None:
+        return (_finding("ledger_rewritten", record, record.store, f"the entry {record.key} was written again"),)
+    return ()
 
 
-def _check_foreign_bits(record: WriteRecord, policy: DunningPolicy) -> Iterator[Finding]:
-    own = policy.bad_debt_flag | policy.no_success_flag
-    moved = ((record.old.flags if record.old is not None else 0) ^ record.new.flags) & ~own
-    if moved:
-        yield _finding("foreign_bits", record, record.store, f"{record.component} changed flag bits {moved:#x}, which are not its own")
+def check_engine_write(record: WriteRecord, policy: DunningPolicy, judged: bool) -> list[Finding]:
+    """A write by one of the engine's components; `judged` False: to an account that nobody may write automatically."""
+    found = []
+    if record.store == "subs_account":
+        own = policy.bad_debt_flag | policy.no_success_flag
+        moved = ((record.old.flags if record.old is not None else 0) ^ record.new.flags) & ~own
+        if moved:
+            found.append(_finding("foreign_bits", record, record.store, f"{record.component} changed flag bits {moved:#x}, which are not its own"))
+    if not judged and _is_automatic(record):
+        what = f"{record.component} wrote {record.store} of an account that nothing may write automatically"
+        found.append(_finding("automatic_write", record, record.store, what))
+    return found
 
 
-def _check_charge(book: Book | None, record: WriteRecord) -> Iterator[Finding]:
+def _check_charge(book: Book | None, record: WriteRecord) -> list[Finding]:
     charge: Charge | None = record.new
+    found: list[Finding] = []
     if charge is None or book is None:
-        return
+        return found
     if charge.amount_refunded > charge.amount:
-        yield _finding("refund_exceeds_charge", record, record.store, f"{charge.amount_refunded} of {charge.id} was refunded, of {charge.amount}")
+        what = f"{charge.amount_refunded} of {charge.id} was refunded, of {charge.amount}"
+        found.append(_finding("refund_exceeds_charge", record, record.store, what))
     if charge.status != "succeeded" or (record.old is not None and record.old.status == "succeeded"):
-        return
-    for invoice in book.invoices.values():
-        intents = [payment.payment_intent for payment in invoice.payments]
-        if charge.payment_intent not in intents:
-            continue
-        taken = sum([c.amount for c in book.charges.values() if c.status == "succeeded" and c.payment_intent in intents])
-        if taken > invoice.total:
-            yield _finding("charged_twice", record, record.store, f"{taken} was charged for {invoice.id}, whose total is {invoice.total}")
+        return found
+    invoice = _invoice_of(book, charge)
+    if invoice is not None and (taken := _taken_for(book, invoice)) > invoice.total:
+        what = f"{taken} was charged for {invoice.id}, whose total is {invoice.total}"
+        found.append(_finding("charged_twice", record, record.store, what))
+    return found
 
 
-def _is_automatic(record: WriteRecord, policy: DunningPolicy) -> bool:
+def _invoice_of(book: Book, charge: Charge) -> Invoice | None:
+    """The invoice that a charge is a payment of; mostly the latest."""
+    intent = charge.payment_intent
+    for invoice in reversed(book.invoices.values()):
+        for payment in invoice.payments:
+            if payment.payment_intent == intent:
+                return invoice
+    return None
+
+
+def _taken_for(book: Book, invoice: Invoice) -> int:
+    intents = [payment.payment_intent for payment in invoice.payments]
+    return sum([charge.amount for charge in book.charges.values() if charge.payment_intent in intents and charge.status == "succeeded"])
+
+
+def _is_automatic(record: WriteRecord) -> bool:
     """The write touches state that only automation sets: dunning, flags, metadata, entitlements, OPE, or an object at Stripe."""
     if record.store == "subs_account":
         return record.old is None or record.old.flags != record.new.flags
@@ -89,14 +111,10 @@ def _is_automatic(record: WriteRecord, policy: DunningPolicy) -> bool:
 
 def ends(record: WriteRecord) -> str | None:
     """What a write to an authority ends: `cancel` a subscription (at Stripe or in OPE), `void` or `mark_uncollectible` an invoice; None: nothing."""
-    if record.store not in _ENDED:
+    new = record.new
+    if new is None or new.status not in ENDS[record.store] or new.status == getattr(record.old, "status", None):
         return None
-    new, old = record.new, record.old
-    if new is None or new.status == getattr(old, "status", None):
-        return None
-    if record.store == "stripe.invoice":
-        return {"void": "void", "uncollectible": "mark_uncollectible"}.get(new.status)
-    return "cancel" if new.status == "canceled" else None
+    return _NAMES[new.status]
 
 
 def _paid_at_ms(book: Any, debt: str) -> int | None:

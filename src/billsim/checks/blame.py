@@ -12,22 +12,24 @@ from billsim.checks.cause import Case, of_handler, permit_of
 from billsim.checks.codes import UNJUSTIFIED
 from billsim.checks.fields import harms
 from billsim.checks.truth import Expected, truth
-from billsim.checks.witness import Testimony, Working, testimony
+from billsim.checks.witness import Testimony, Working, looked, testimony
 from billsim.core.policy import DunningPolicy
 from billsim.core.trace import ActionRecord, WriteRecord
 from billsim.stores.base import Shard
 
-_KEPT = 8
+_KEPT = 12
 _COPY = re.compile(r"/(?:d|attempt)\d+")
 
 
 class Memory:
-    """Of one account, the latest few: which task of a component first acted upon which message, and what a task had done wrong, and why."""
+    """Of one account, the latest few: `wrote`, tasks -> their component and the message that woke them, in the order of their first writes; and
+    `caused`, what a task had done wrong, and why.
+    """
 
-    __slots__ = ("handled", "caused")
+    __slots__ = ("wrote", "caused")
 
     def __init__(self) -> None:
-        self.handled: dict[str, str] = {}
+        self.wrote: dict[str, tuple[str, str]] = {}
         self.caused: dict[str, tuple[str, Testimony]] = {}
 
 
@@ -56,12 +58,23 @@ class Blame:
             _keep(memory.caused, told.task, (cause, told))
         return cause, told
 
+    def looked(self, record: WriteRecord | ActionRecord) -> bool:
+        """Whether the writer of a record knew what it did, as far as that can be known. To be asked right after its step."""
+        return looked(self.line_of(record.task), record.store if isinstance(record, WriteRecord) else "")
+
     def remember(self, memory: Memory, record: WriteRecord) -> None:
-        """Note which task of a component first wrote because of which message; copies travel close together, so the latest few are enough."""
-        line = self.line_of(record.task)
-        first = line[-1] if line else None
-        told = Testimony(first.message, first.component.name, first.name) if first is not None else Testimony()
-        _keep(memory.handled, f"{told.component or record.component}|{_message_name(record, told.message)}", told.task or record.task)
+        """Note which task wrote because of which message, in the name of the first of its line; copies travel close together, so the latest few are
+        enough.
+        """
+        task, component, cause = record.task, record.component, record.cause
+        if task in memory.wrote:
+            return
+        if cause.endswith(task[2:]):  # started by another task, whose name its message has
+            line = self.line_of(task)
+            if line:
+                first = line[-1]
+                task, component, cause = first.name, first.component.name, f"{first.message.kind} {first.message.name}"
+        _keep(memory.wrote, task, (component, cause))
 
     def _is_right_by_another_path(self, shard: Shard, code: str, opener: WriteRecord | ActionRecord) -> bool:
         """Under the grace of some other instrument, truth would have nothing against it."""
@@ -79,19 +92,19 @@ class Blame:
 
 def _is_repeated(memory: Memory, record: WriteRecord | ActionRecord, told: Testimony) -> bool:
     """The component that the message woke had acted upon it, or upon a copy of it, in an earlier task."""
-    name = _message_name(record, told.message)
-    first = memory.handled.get(f"{told.component or record.component}|{name}") if name else None
-    return first is not None and first != (told.task or record.task)
+    if told.message is not None:
+        name = _event_name(f"{told.message.kind} {told.message.name}")
+    elif isinstance(record, WriteRecord):
+        name = _event_name(record.cause)
+    else:  # a task that has ended is known by its own name alone: that of the message, and the component
+        name = _COPY.sub("", record.task.removeprefix("e/").removesuffix(f"/{record.component}"))
+    who, own = told.component or record.component, told.task or record.task
+    acted = [task for task, (component, cause) in memory.wrote.items() if component == who and _event_name(cause) == name]
+    return name != "" and bool(acted) and acted[0] != own
 
 
-def _message_name(record: WriteRecord | ActionRecord, message: Any) -> str:
-    """The name of the message that woke the writer, without the suffix of a copy; '' where it was not a Stripe event.
-
-    A task that has ended is known by its own name alone: that of the message, and the component.
-    """
-    if isinstance(record, ActionRecord) and message is None:
-        return _COPY.sub("", record.task.removeprefix("e/").removesuffix(f"/{record.component}"))
-    cause = f"{message.kind} {message.name}" if message is not None else record.cause if isinstance(record, WriteRecord) else ""
+def _event_name(cause: str) -> str:
+    """The name of the Stripe event that a cause names, without the suffix of a copy; '' where it names something else."""
     kind, _, name = cause.partition(" ")
     if not kind.startswith("stripe."):
         return ""

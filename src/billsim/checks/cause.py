@@ -4,13 +4,14 @@ The cause is told from the write and from what its writer went by; it names the 
 
     data               it was there when the run began
     missing_handler    truth moved, and no handler did anything about the fields in question
-    partial_apply      truth moved, and a handler mended some of it; or it wrote what was right and left the rest; or it failed half way
+    partial_apply      truth moved, and a handler mended some of it; or it wrote what was right and left the rest; or it failed half way. Who had
+                       looked at nothing was right by accident, and neither mends nor applies anything
     manual_write       a person wrote it
     duplicate          its component had acted upon the same message before
     lost_update        the row that it wrote upon had moved since it had read it
     stale_read         what it had read elsewhere, or the list that it walked, had moved
     stale_event        the snapshot that woke it had moved
-    wrong_path         what it wrote would be right for an account that pays by another instrument
+    wrong_path         it had looked, and what it wrote would be right for an account that pays by another instrument
     blind_overwrite    nothing that it knew was old: it did not look at what mattered
 """
 
@@ -22,7 +23,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from billsim.checks.truth import Permit
-from billsim.checks.witness import EVENT, LIST, READ, ROW, Moved, Testimony
+from billsim.checks.witness import EVENT, LIST, NOBODY, READ, ROW, Moved, Testimony
 from billsim.core.trace import ActionRecord, WriteRecord
 
 LOST_UPDATE, STALE_READ, STALE_EVENT, BLIND_OVERWRITE = "lost_update", "stale_read", "stale_event", "blind_overwrite"
@@ -78,9 +79,8 @@ class Provenance(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     moved: tuple[Moved, ...] = ()
 
 
-def provenance(opener: Opener, told: Testimony | None = None) -> Provenance:
+def provenance(opener: Opener, told: Testimony = NOBODY) -> Provenance:
     """The record of what opened or closed a drift, without the rows themselves; `told` is what its writer went by."""
-    told = told or Testimony()
     if isinstance(opener, Clock):
         return Provenance("clock", opener.at_ms)
     if isinstance(opener, Given):
@@ -122,14 +122,17 @@ def _plain(value: Any) -> Any:
 
 def is_derived_write(record: WriteRecord) -> bool:
     """The write set derived state: a store that is no authority, or nothing but metadata at Stripe."""
-    if record.store in ("stripe.customer", "stripe.invoice"):
+    store = record.store
+    if store == "stripe.customer" or store == "stripe.invoice":
         return is_metadata_only(record.old, record.new)
-    return not record.store.startswith("stripe.") and record.store not in ("ope", "subs_customer")
+    return store not in ("ope", "subs_customer") and not store.startswith("stripe.")
 
 
 def is_metadata_only(old: Any, new: Any) -> bool:
     """Two versions of one Stripe object differ in their metadata alone."""
-    return old is not None and new is not None and msgspec.structs.replace(old, metadata=new.metadata) == new
+    if old is None or new is None or old.metadata == new.metadata:
+        return False
+    return bool(msgspec.structs.replace(old, metadata=new.metadata) == new)
 
 
 class Case(NamedTuple):
@@ -152,7 +155,7 @@ def of_handler(case: Case) -> str:
     if case.repeated:
         return DUPLICATE
     if case.right:
-        return PARTIAL_APPLY
+        return PARTIAL_APPLY if case.told.looked else BLIND_OVERWRITE
     if case.told.message is None and (guess := _of_nobody_known(case.opener)):
         return guess
     if ROW in ways:
@@ -161,7 +164,7 @@ def of_handler(case: Case) -> str:
         return STALE_READ
     if EVENT in ways:
         return STALE_EVENT
-    return WRONG_PATH if case.other_path() else BLIND_OVERWRITE
+    return WRONG_PATH if case.told.looked and case.other_path() else BLIND_OVERWRITE
 
 
 def of_truth(mended: bool) -> str:

@@ -5,7 +5,7 @@ Each function judges one group of codes and adds `code -> what is wrong` to `fou
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any
 
@@ -60,26 +60,26 @@ def disagreements(shard: Shard, expected: Expected, policy: DunningPolicy, ledge
     found: dict[str, str] = {}
     if not expected.applies:
         return found
-    flags, metadata = shard.one("subs_account").flags, shard.stripe.customer.metadata
-    judge_debt(shard, expected, policy, flags, metadata, found)
-    judge_success(expected, policy, flags, metadata, found)
-    judge_entitlements(shard.all("cf_prod"), expected.entitlements, found)
+    rows = shard.rows
+    dunning, flags, metadata = rows.get("subs_dunning") or _NO_ROW, rows["subs_account"].flags, shard.stripe.customer.metadata
+    judge_debt(shard, expected, policy, dunning, flags, metadata, found)
+    if flags & policy.no_success_flag or expected.no_successful_payment or metadata != expected.metadata:
+        judge_success(expected, policy, flags, metadata, found)
+    judge_entitlements(shard.many.get("cf_prod") or {}, expected.entitlements, found)
     wrong = ledger.wrong(shard)
     if wrong:
         found[LEDGER_DRIFT] = wrong
     if expected.consequences:
-        found[MISSING] = "not executed: " + ", ".join(due.key for due in expected.consequences)
+        found[MISSING] = "not executed: " + ", ".join([due.key for due in expected.consequences])
     return found
 
 
 def judge_debt(
-    shard: Shard, expected: Expected, policy: DunningPolicy, flags: int, metadata: Mapping[str, str], found: dict[str, str]
+    shard: Shard, expected: Expected, policy: DunningPolicy, dunning: DunningRow, flags: int, metadata: Mapping[str, str], found: dict[str, str]
 ) -> None:
     """bad_debt_stuck, bad_debt_missed, dunning_wrong and debt_flags_inconsistent."""
-    dunning = shard.one("subs_dunning") or _NO_ROW
-    flag = flags & policy.bad_debt_flag != 0
+    flag, in_status = flags & policy.bad_debt_flag != 0, dunning.status == BAD_DEBT
     key = metadata.get(policy.bad_debt_key, "")
-    in_status = dunning.status == BAD_DEBT
     if not in_status == flag == (key != ""):
         found[FLAGS_INCONSISTENT] = f"status {dunning.status}, flag {'on' if flag else 'off'}, customer {policy.bad_debt_key}={key or 'absent'}"
     wrong = _debt_fields(shard, expected, policy, in_status, flag, metadata)
@@ -91,8 +91,8 @@ def judge_debt(
 
 def judge_dunning(dunning: DunningRow, expected: Expected, found: dict[str, str]) -> None:
     """dunning_wrong: status, retry count and escalation level, where both or neither say bad debt."""
-    held = (dunning.status, dunning.retry_count, dunning.escalation_level)
-    true = (expected.status, expected.retry_count, expected.escalation_level)
+    held = dunning.status, dunning.retry_count, dunning.escalation_level
+    true = expected.status, expected.retry_count, expected.escalation_level
     if held != true:
         names = ("status", "retry_count", "escalation_level")
         found[DUNNING_WRONG] = ", ".join(f"{n} {h}, truth {t}" for n, h, t in zip(names, held, true, strict=True) if h != t)
@@ -138,42 +138,53 @@ def judge_entitlements(held: Mapping[str, Any], true: Mapping[str, str], found: 
         has = FREE if row is None else row.plan
         if has != plan:
             wrong.append(f"{product} {has}, truth {plan}")
-    for product, row in held.items():
-        if product not in true and row.plan not in (FREE, NONE):
-            wrong.append(f"{product} {row.plan}, never bought")
+    if held.keys() != true.keys():
+        wrong += [f"{product} {row.plan}, never bought" for product, row in held.items() if product not in true and row.plan not in (FREE, NONE)]
     if wrong:
         found[ENTITLEMENT_DRIFT] = ", ".join(wrong)
 
 
 class Ledger:
-    """What an account's ledger says last of each object. Reads each entry once: the store is append only.
+    """What an account's ledger says last of each object. Reads each entry once, for the store is append only, and compares an object only when it
+    or its last entry has moved: who changes an object says so by `moved`.
 
     `unhealable` holds the objects that nothing at Stripe answers to from the very beginning: no engine can take an entry back.
     """
 
-    __slots__ = ("unhealable", "_last", "_read", "_authority", "_wrong")
+    __slots__ = ("unhealable", "moved", "_last", "_read", "_book", "_wrong")
 
     def __init__(self) -> None:
         self.unhealable = _NONE_UNHEALABLE
+        self.moved: dict[str, None] = {}
         self._last: dict[str, LedgerRow] = {}
         self._read = 0
-        self._authority = -1
-        self._wrong = ""
+        self._book: Book | None = None
+        self._wrong: dict[str, str] = {}
+
+    def forget(self) -> None:
+        """Compare everything anew: the account may stand on another customer now."""
+        self._book = None
 
     def wrong(self, shard: Shard) -> str:
         """What differs between the last entries and Stripe's invoices and charges; '' for nothing."""
-        rows = shard.all("billing_prod")
-        if len(rows) == self._read and shard.authority == self._authority:
-            return self._wrong
+        moved, book, rows = self.moved, shard.stripe, shard.many.get("billing_prod") or {}
         if len(rows) != self._read:
-            for row in islice(rows.values(), self._read, None):
-                last = self._last.get(row.object_id)
-                if last is None or row.sequence >= last.sequence:
-                    self._last[row.object_id] = row
-            self._read = len(rows)
-        self._authority = shard.authority
-        self._wrong = ", ".join(self._compare(shard.stripe))
-        return self._wrong
+            self._read_on(rows)
+        if book is not self._book:
+            self._book = book
+            self._wrong.clear()
+            moved.update(dict.fromkeys((*book.invoices, *book.charges, *self._last)))
+        if moved:
+            self._compare(book)
+        return ", ".join(self._wrong.values()) if self._wrong else ""
+
+    def alone(self, shard: Shard, standing: Iterable[str]) -> dict[str, str]:
+        """`disagreements` after a step that wrote nothing but entries: whatever other field disagreed (`standing`) does so still."""
+        held = {code: "" for code in standing if code not in (LEDGER_DRIFT, UNJUSTIFIED)}
+        wrong = self.wrong(shard)
+        if wrong:
+            held[LEDGER_DRIFT] = wrong
+        return held
 
     def give_up_on_the_unknown(self, shard: Shard) -> bool:
         """Set apart the entries that nothing at Stripe answers to; True if there are any."""
@@ -181,24 +192,36 @@ class Ledger:
         book: Book = shard.stripe
         unknown = [id for id in self._last if id not in book.invoices and id not in book.charges]
         if unknown:
-            self.unhealable, self._authority = frozenset(unknown), -1
+            self.unhealable = frozenset(unknown)
+            self.forget()
         return bool(unknown)
 
-    def _compare(self, book: Book) -> list[str]:
-        last, wrong, met = self._last, [], 0
-        for id, invoice in book.invoices.items():
-            row = last.get(id)
-            met += row is not None
-            if invoice.status != "draft" and (row is None or not _tells_invoice(row, invoice)):
-                wrong.append(_difference(id, row, invoice_entry(invoice)))
-        for id, charge in book.charges.items():
-            row = last.get(id)
-            met += row is not None
-            if charge.status != "pending" and (row is None or not _tells_charge(row, charge)):
-                wrong.append(_difference(id, row, charge_entry(charge)))
-        if met < len(last):
-            wrong += [f"{id} is unknown at Stripe" for id in last if id not in book.invoices and id not in book.charges and id not in self.unhealable]
-        return wrong
+    def _read_on(self, rows: Mapping[str, LedgerRow]) -> None:
+        for row in islice(rows.values(), self._read, None):
+            last = self._last.get(row.object_id)
+            if last is None or row.sequence >= last.sequence:
+                self._last[row.object_id] = row
+                self.moved[row.object_id] = None
+        self._read = len(rows)
+
+    def _compare(self, book: Book) -> None:
+        """Hold what has moved against its last entry."""
+        wrong = self._wrong
+        for id in self.moved:
+            row, what = self._last.get(id), ""
+            if (invoice := book.invoices.get(id)) is not None:
+                if invoice.status != "draft" and (row is None or not _tells_invoice(row, invoice)):
+                    what = _difference(id, row, invoice_entry(invoice))
+            elif (charge := book.charges.get(id)) is not None:
+                if charge.status != "pending" and (row is None or not _tells_charge(row, charge)):
+                    what = _difference(id, row, charge_entry(charge))
+            elif row is not None and id not in self.unhealable:
+                what = f"{id} is unknown at Stripe"
+            if what:
+                wrong[id] = what
+            elif wrong:
+                wrong.pop(id, None)
+        self.moved.clear()
 
 
 def _tells_invoice(row: LedgerRow, invoice: Invoice) -> bool:

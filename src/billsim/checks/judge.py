@@ -7,17 +7,19 @@ most the policy's budget; once nothing is on its way, or the budget is spent, it
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from heapq import heappop, heappush
+from typing import Any
 
 import msgspec
 
-from billsim.checks.always import ENGINE, FACADE, LOOKED_AT, WORLD, Finding, check_action, check_write, ends
+from billsim.checks.always import ENDS, ENGINE, FACADE, LOOKED_AT, WORLD, Finding, check_action, check_engine_write, check_write, ends
 from billsim.checks.blame import Blame, Memory
 from billsim.checks.cause import DATA, MANUAL_WRITE, Clock, Given, Opener, is_derived_write, of_truth, permit_of, provenance, waking_kind
 from billsim.checks.codes import AUTHORITIES, CODES, DERIVED, MISSING, UNJUSTIFIED, Ledger, disagreements
 from billsim.checks.fields import harms, mends
 from billsim.checks.truth import NOTHING, Expected, Permit, truth
-from billsim.checks.witness import Testimony
+from billsim.checks.witness import NOBODY
 from billsim.core.histogram import Histogram
 from billsim.core.policy import DunningPolicy
 from billsim.core.trace import ActionRecord, DriftRecord, LatencyRecord, Trace, WriteRecord
@@ -26,15 +28,14 @@ from billsim.stores.base import Shard, Stores
 NEVER_MS = 1 << 62
 _KEPT = 10_000
 _FINDINGS_KEPT = 1_000
-# The highest bearing that a record can have on a code.
-_MOST = 3
+_NONE_MISSING: frozenset[str] = frozenset()
 _FACADE = ("pay_bad_debt", "facade_pay")
 _WORLD = ("stripe", "support", "bank", "customer", "catalog", "profile")
 _WRITERS = {**dict.fromkeys(_FACADE, FACADE), **dict.fromkeys(_WORLD, WORLD)}
 _ASKED_FOR = ("request.void", "request.mark_uncollectible", "request.cancel")
 
 
-Records = tuple[WriteRecord | ActionRecord, ...]
+Records = list[WriteRecord | ActionRecord]
 Why = Records | Clock | Given
 
 
@@ -58,7 +59,7 @@ class Report(msgspec.Struct, frozen=True):
 
 class Interval:
     """A disagreement under one code. `drifted`: at some instant nothing was on its way. `tried`: the tasks that mended some of it and did not close
-    it. `told`: what the writer that opened it went by.
+    it. `told`: what the writer that opened it went by. `cause`: '' where truth moved; what that came of is known when the interval ends.
 
     `about`: the keys of the consequences that were missing when it opened; once none of those is, what is missing then is another matter.
     """
@@ -73,8 +74,8 @@ class Interval:
         self.about = about
         self.drifted = False
         self.tried: dict[str, None] = {}
-        self.told = Testimony()
-        self.cause: Callable[[], str] | None = None
+        self.told = NOBODY
+        self.cause = ""
 
 
 class Watch:
@@ -92,6 +93,12 @@ class Watch:
         self.parted_ms: int | None = None
         self.memory = Memory()
         self.unjudged_ms: int | None = None
+
+    def state(self) -> list[Any]:
+        """What later steps are judged by, apart from truth: what stands open and since when, and until when which permits held."""
+        held = {permit: until for until, permits in self.past for permit in sorted(permits)}
+        standing = [(each.code, each.opened_ms, each.drifted, sorted(each.about)) for each in self.open.values()]
+        return [sorted(standing), sorted(held.items()), self.unjudged_ms]
 
 
 def writer_of(component: str) -> str:
@@ -126,46 +133,56 @@ class Judge:
     # --- what the world calls ---
 
     def begin(self, now_ms: int) -> None:
-        """Look at every account for the first time: what disagrees now was given, and what no engine can heal is counted and set apart."""
-        for shard in self._stores.shards.values():
-            watch = self._watch(shard)
-            self._renew(shard, watch, now_ms)
-            self._unhealable += self._is_unhealable(shard, watch)
-            shard.fresh.clear()
-            self._settle(shard, watch, now_ms, Given(now_ms))
-            for interval in watch.open.values():
-                interval.drifted = True
+        """Look at every account for the first time: what disagrees now was given, and what no engine can heal is counted and set apart.
+
+        An account that sleeps is looked at when it wakes, as of now.
+        """
+        for shard in self._stores.awake():
+            self._meet(shard, now_ms)
+        self._stores.greet = partial(self._meet, now_ms=now_ms)
+
+    def _meet(self, shard: Shard, now_ms: int) -> None:
+        watch = self._watch(shard)
+        self._renew(shard, watch, now_ms)
+        self._unhealable += self._is_unhealable(shard, watch)
+        shard.fresh.clear()
+        self._settle(shard, watch, now_ms, Given(now_ms), disagreements(shard, watch.expected, self._policy, watch.ledger))
+        for interval in watch.open.values():
+            interval.drifted = True
 
     def look(self, shard: Shard, now_ms: int) -> None:
         """Judge what the running step did to an account. Takes `shard.fresh` and clears it."""
         watch = shard.judged
         if watch is None:
             watch = self._watch(shard)
-        fresh = shard.fresh
-        if not fresh and shard.authority == watch.authority and now_ms < watch.until_ms:
+        moved = shard.authority != watch.authority or now_ms >= watch.until_ms
+        records = shard.fresh
+        if not records and not moved:
             if watch.open:
                 self._weigh(shard, watch, now_ms)
             return
-        records = tuple(fresh)
-        fresh.clear()
-        if now_ms >= watch.until_ms or shard.authority != watch.authority or any([record[0] == "actions" for record in records]):
+        shard.fresh = []
+        if moved:
             self._renew(shard, watch, now_ms)
         for record in records:
             self._inspect(shard, watch, record)
-        self._settle(shard, watch, now_ms, records)
-        for record in records:
-            if isinstance(record, WriteRecord) and record.cause.startswith("stripe."):
-                self.blame.remember(watch.memory, record)
+        if not moved and all([isinstance(record, WriteRecord) and record.store == "billing_prod" for record in records]):
+            # Entries of the ledger touch no other code: those stand as they stood.
+            held = watch.ledger.alone(shard, watch.open)
+        else:
+            held = disagreements(shard, watch.expected, self._policy, watch.ledger)
+        self._settle(shard, watch, now_ms, records, held)
 
     def tick(self, now_ms: int) -> None:
         """Judge the accounts whose truth the clock has moved up to and including `now_ms`, each as of its own boundary."""
         clock = self._clock
         while clock and clock[0][0] <= now_ms:
             instant, account = heappop(clock)
-            shard = self._stores.shards[account]
+            shard = self._stores.shard(account)
             if shard.judged.until_ms == instant:
                 self._renew(shard, shard.judged, instant)
-                self._settle(shard, shard.judged, instant, Clock(instant))
+                held = disagreements(shard, shard.judged.expected, self._policy, shard.judged.ledger)
+                self._settle(shard, shard.judged, instant, Clock(instant), held)
         self.next_clock_ms = clock[0][0] if clock else NEVER_MS
 
     def finish(self, now_ms: int) -> Report:
@@ -185,6 +202,10 @@ class Judge:
         """Add a finding that the runtime met by itself, such as a write by a non-writer."""
         self._find(Finding(signature, check, account, at_ms, summary))
 
+    def memory(self) -> list[str]:
+        """The signatures of what was found so far."""
+        return sorted({finding.signature for finding in self._findings})
+
     # --- truth and its boundaries ---
 
     def _watch(self, shard: Shard) -> Watch:
@@ -193,7 +214,7 @@ class Judge:
 
     def _renew(self, shard: Shard, watch: Watch, now_ms: int) -> None:
         """Ask truth again, keep what it permitted until now, and wait for its next boundary."""
-        mapping = shard.one("subs_customer")
+        mapping = shard.rows.get("subs_customer")
         shared = mapping is not None and len(self._stores.by_customer.get(mapping.stripe_customer, ())) > 1
         before, expected = watch.expected, truth(shard, self._policy, now_ms, shared)
         if before.permits and before.permits != expected.permits:
@@ -220,30 +241,29 @@ class Judge:
 
     # --- intervals ---
 
-    def _settle(self, shard: Shard, watch: Watch, now_ms: int, why: Why) -> None:
-        """Open what disagrees newly, close what agrees again, and tell lag from drift."""
-        held = disagreements(shard, watch.expected, self._policy, watch.ledger)
+    def _settle(self, shard: Shard, watch: Watch, now_ms: int, why: Why, held: Mapping[str, str]) -> None:
+        """Open what disagrees newly, close what agrees again, and tell lag from drift. `held`: what disagrees now."""
         if held or watch.open:
-            missing = frozenset([due.key for due in watch.expected.consequences])
-            for code in [code for code, interval in watch.open.items() if _is_over(interval, held, missing)]:
-                interval = watch.open.pop(code)
-                self._close(shard, interval, now_ms, why)
-                # It refers to the interval: parted, both are freed at once, and not when cycles are looked for.
-                interval.cause = None
+            missing = frozenset([due.key for due in watch.expected.consequences]) if watch.expected.consequences else _NONE_MISSING
+            for interval in list(watch.open.values()):
+                if _is_over(interval, held, missing):
+                    del watch.open[interval.code]
+                    self._close(shard, interval, now_ms, why)
             for code, detail in held.items():
-                if code not in watch.open:
-                    about = missing if code == MISSING else frozenset()
+                standing = watch.open.get(code)
+                if standing is None:
+                    about = missing if code == MISSING else _NONE_MISSING
                     self._open(shard, watch, Interval(code, now_ms, _opener(why, code, now_ms), detail, about))
                 elif not isinstance(why, (Clock, Given)):
-                    self._follow(shard, watch, watch.open[code], why)
+                    self._follow(shard, watch, standing, why)
             self._weigh(shard, watch, now_ms)
         if watch.parted_ms is not None:
             self._converged(shard, watch, now_ms)
 
     def _open(self, shard: Shard, watch: Watch, interval: Interval) -> None:
         watch.open[interval.code] = interval
-        interval.cause = self._cause_of(shard, watch, interval)
-        self._parted.setdefault(shard.account, shard)
+        self._ask_for_cause(shard, watch, interval)
+        self._parted[shard.account] = shard
         if watch.parted_ms is None and interval.code != UNJUSTIFIED:
             watch.parted_ms = interval.opened_ms
 
@@ -266,9 +286,10 @@ class Judge:
         """With nothing on its way for the account, what is open is drift."""
         if shard.pending > 0:
             return
-        latest_ms = now_ms + self._policy.lag_budget_ms
-        if any(now_ms <= due_ms <= latest_ms for due_ms in shard.timers):
-            return
+        if shard.timers:
+            latest_ms = now_ms + self._policy.lag_budget_ms
+            if any([now_ms <= due_ms <= latest_ms for due_ms in shard.timers]):
+                return
         for interval in watch.open.values():
             interval.drifted = True
 
@@ -277,7 +298,7 @@ class Judge:
 
     def _converged(self, shard: Shard, watch: Watch, now_ms: int) -> None:
         """Note how long the account took, once it equals truth again."""
-        if watch.parted_ms is None or any([code != UNJUSTIFIED for code in watch.open]):
+        if watch.parted_ms is None or (watch.open and any([code != UNJUSTIFIED for code in watch.open])):
             return
         length_ms, watch.parted_ms = now_ms - watch.parted_ms, None
         if not watch.open:
@@ -289,7 +310,7 @@ class Judge:
     def _record(self, shard: Shard, interval: Interval, closed_ms: int | None, closer: Opener | None) -> None:
         """Write a drift into the trace, and count it."""
         self._opened[interval.code] += 1
-        cause = interval.cause() if interval.cause is not None else ""
+        cause = interval.cause or of_truth(bool(interval.tried))
         closing = provenance(closer) if closer is not None else None
         opening = provenance(interval.opener, interval.told)
         drift = DriftRecord("drift", shard.account, interval.code, interval.opened_ms, closed_ms, cause, opening, closing, interval.detail)
@@ -302,18 +323,28 @@ class Judge:
     # --- single records ---
 
     def _inspect(self, shard: Shard, watch: Watch, record: WriteRecord | ActionRecord) -> None:
-        """Put one record to the checks that always hold, and to the justification that acts need."""
+        """Put one record to the checks that always hold, and to the justification that acts need; and keep what later questions need of it."""
         if isinstance(record, ActionRecord):
             self._find_all(check_action(shard, record, self._policy))
             if record.executed and not self._is_permitted(watch, permit_of(record), record.at_ms):
                 self._unjustified(shard, watch, record, f"{record.kind} {record.step} for {record.debt}, while truth said {watch.expected.status}")
             return
+        store = record.store
+        if store in LOOKED_AT:
+            self._find_all(check_write(shard, record))
+        if store in ENDS:
+            what = ends(record)
+            if what is not None and self._writer(record) == ENGINE:
+                self._check_end(shard, watch, record, what)
         judged = watch.unjudged_ms is None or record.at_ms - watch.unjudged_ms <= self._policy.lag_budget_ms
-        if not judged or record.store in LOOKED_AT:
-            self._find_all(check_write(shard, record, self._policy, self._writer(record), judged))
-        what = ends(record)
-        if what is not None and self._writer(record) == ENGINE:
-            self._check_end(shard, watch, record, what)
+        if (store == "subs_account" or not judged) and self._writer(record) == ENGINE:
+            self._find_all(check_engine_write(record, self._policy, judged))
+        if store == "stripe.invoice" or store == "stripe.charge":
+            watch.ledger.moved[record.key] = None
+        elif store == "subs_customer":
+            watch.ledger.forget()
+        if record.cause.startswith("stripe."):
+            self.blame.remember(watch.memory, record)
 
     def _check_end(self, shard: Shard, watch: Watch, record: WriteRecord, what: str) -> None:
         """An engine's write to an authority needs its justification: policy's, or a person's request."""
@@ -345,26 +376,28 @@ class Judge:
 
     def _follow(self, shard: Shard, watch: Watch, interval: Interval, records: Records) -> None:
         """Note who mends some of what stands open; a handler that makes right fields wrong is what the drift comes from, not the lag before it."""
+        stores = DERIVED[interval.code]
         for record in records:
-            if self._writer(record) == WORLD:
+            if (isinstance(record, WriteRecord) and record.store not in stores) or self._writer(record) == WORLD:
                 continue
             if _mends(record, interval, watch.expected, self._policy):
-                interval.tried[record.task] = None
+                if self.blame.looked(record):
+                    interval.tried[record.task] = None
             elif _is_truths(interval.opener) and not interval.drifted and _harms(record, interval.code, watch.expected, self._policy):
                 interval.opener = record
-                interval.cause = self._cause_of(shard, watch, interval)
+                self._ask_for_cause(shard, watch, interval)
 
-    def _cause_of(self, shard: Shard, watch: Watch, interval: Interval) -> Callable[[], str]:
-        """The cause as far as it is known now; only whether a handler mended some of it is asked when the books are closed."""
-        opener = interval.opener
+    def _ask_for_cause(self, shard: Shard, watch: Watch, interval: Interval) -> None:
+        """The cause as far as it is known now; where truth moved, whether a handler mended some of it is asked when the books are closed."""
+        opener, interval.cause = interval.opener, ""
         if isinstance(opener, Given):
-            return lambda: DATA
-        if isinstance(opener, Clock) or (interval.code != UNJUSTIFIED and _is_truths(opener)):
-            return lambda: of_truth(bool(interval.tried))
-        if self._writer(opener) == WORLD:
-            return lambda: MANUAL_WRITE
-        cause, interval.told = self.blame.of_handler(watch.memory, shard, interval.code, opener, watch.expected)
-        return lambda: cause
+            interval.cause = DATA
+        elif isinstance(opener, Clock) or (interval.code != UNJUSTIFIED and _is_truths(opener)):
+            return
+        elif self._writer(opener) == WORLD:
+            interval.cause = MANUAL_WRITE
+        else:
+            interval.cause, interval.told = self.blame.of_handler(watch.memory, shard, interval.code, opener, watch.expected)
 
     def _writer(self, record: WriteRecord | ActionRecord) -> str:
         return WORLD if record.component == record.account else self.writer_of(record.component)
@@ -401,18 +434,23 @@ def _figures(histogram: Histogram) -> dict[str, int]:
 
 def _opener(why: Why, code: str, now_ms: int) -> Opener:
     """Of the step's records the last that set the code's own stores; else the last invoice, which tells most of why truth moved; else another."""
-    if isinstance(why, (Clock, Given)):
+    if not isinstance(why, list):
         return why
     if not why:
         return Clock(now_ms)
-    best, most = why[-1], -1
-    for record in reversed(why):
-        bearing = _bearing(record, code)
-        if bearing > most:
-            best, most = record, bearing
-            if bearing == _MOST:
-                break
-    return best
+    own, invoice, other = DERIVED[code], None, None  # type: frozenset[str], WriteRecord | None, WriteRecord | None
+    for record in why[::-1]:
+        if isinstance(record, ActionRecord):
+            if code == MISSING:
+                return record
+        elif record.store not in AUTHORITIES or is_derived_write(record):
+            if record.store in own:
+                return record
+        elif record.store != "stripe.invoice":
+            other = other or record
+        else:
+            invoice = invoice or record
+    return invoice or other or why[-1]
 
 
 def _is_over(interval: Interval, held: Mapping[str, str], missing: frozenset[str]) -> bool:
@@ -420,17 +458,6 @@ def _is_over(interval: Interval, held: Mapping[str, str], missing: frozenset[str
     if interval.code == MISSING:
         return not interval.about & missing
     return interval.code not in held and interval.code != UNJUSTIFIED
-
-
-def _bearing(record: WriteRecord | ActionRecord, code: str) -> int:
-    """How much a record has to do with a code: 3 its own stores, 2 an invoice, 1 another authority, 0 nothing."""
-    if isinstance(record, ActionRecord):
-        return 3 if code == MISSING else 0
-    if is_derived_write(record):
-        return 3 if record.store in DERIVED[code] else 0
-    if record.store == "stripe.invoice":
-        return 2
-    return 1 if record.store in AUTHORITIES else 0
 
 
 def _is_truths(opener: Opener) -> bool:

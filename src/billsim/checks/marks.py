@@ -6,7 +6,7 @@ from typing import Any
 
 from billsim.checks.cause import is_lost_update
 from billsim.checks.witness import current
-from billsim.core.trace import ActionRecord, MessageRecord, WriteRecord
+from billsim.core.trace import ActionRecord, WriteRecord
 from billsim.stripe.objects import Book
 
 STALE_EVENT_IGNORED = "stale_event_ignored"
@@ -31,12 +31,8 @@ MARKS = (
     RECOVERED_SENT,
 )
 
-_OF_MESSAGE = {"duplicate": DUPLICATE_DELIVERED, "retried": REDELIVERED, "redelivered": REDELIVERED, "dead_letter": DEAD_LETTER_USED}
-
-
-def of_message(record: MessageRecord) -> str | None:
-    """The mark that something moving in the pipe reaches."""
-    return _OF_MESSAGE.get(record.what)
+# By what a message's record says of it.
+OF_MESSAGE = {"duplicate": DUPLICATE_DELIVERED, "retried": REDELIVERED, "redelivered": REDELIVERED, "dead_letter": DEAD_LETTER_USED}
 
 
 def of_action(record: ActionRecord) -> str | None:
@@ -48,7 +44,7 @@ def of_action(record: ActionRecord) -> str | None:
 
 def of_write(record: WriteRecord) -> str | None:
     """The mark that a write reaches; to be asked of blind writes only, for a compare-and-set is never late."""
-    return LOST_UPDATE_HAPPENED if is_lost_update(record) else None
+    return LOST_UPDATE_HAPPENED if record.read_version >= 0 and is_lost_update(record) else None
 
 
 def of_task(message: Any, book: Book | None, wrote: bool) -> str | None:

@@ -18,6 +18,7 @@ from billsim.stores.ope import OpeSubscription
 from billsim.stripe.objects import Book, Charge, Invoice, Subscription
 
 Permit = tuple[str, ...]
+Done = dict[str, list[str]]
 
 
 class Due(NamedTuple):
@@ -66,7 +67,6 @@ class Debt(NamedTuple):
 
 
 NOTHING = Expected(applies=False)
-NO_PERMITS: frozenset[Permit] = frozenset()
 _SEVERITY = {RETRYING: 1, DELINQUENT: 2, BAD_DEBT: 3}
 _LEVELS = {HEALTHY: 0, RETRYING: 1, DELINQUENT: 2, BAD_DEBT: 3}
 BANNED = 4
@@ -77,25 +77,30 @@ def truth(shard: Shard, policy: DunningPolicy, now_ms: int, shared: bool = False
     if not is_judged(shard, policy, shared):
         return NOTHING
     book: Book = shard.stripe
-    debts = debts_of(book, policy, now_ms)
-    bad = [debt for debt in debts if debt.status == BAD_DEBT] if debts else debts
-    since_ms = min([debt.bad_ms or 0 for debt in bad]) if bad else None
-    status = max([debt.status for debt in debts], key=_SEVERITY.__getitem__) if debts else HEALTHY
-    level = BANNED if since_ms is not None and is_ban_due(since_ms, policy, now_ms) else _LEVELS[status]
     unpaid_for = has_no_successful_payment(shard, book)
-    dues, permits = consequences_of(shard, book, debts, status, level, policy)
+    telling = telling_invoices(book, policy)
+    if not telling and not shard.actions:
+        # Most accounts, most of the time: nothing is owed, nothing was, and nothing was ever done about it.
+        keys, plans = customer_metadata(shard, None, unpaid_for, policy), entitlements_of(shard.all("ope"), HEALTHY, _LEVELS[HEALTHY])
+        return Expected(no_successful_payment=unpaid_for, metadata=keys, entitlements=plans)
+    debts = debts_of(book, telling, policy, now_ms)
+    bad = [debt for debt in debts if debt.status == BAD_DEBT]
+    since_ms = min([debt.bad_ms or 0 for debt in bad], default=None)
+    status = max([debt.status for debt in debts], key=_SEVERITY.__getitem__, default=HEALTHY)
+    level = BANNED if since_ms is not None and is_ban_due(since_ms, policy, now_ms) else _LEVELS[status]
+    dues, permits = consequences_of(shard, book, telling, debts, status, level, policy)
     return Expected(
         status=status,
-        retry_count=max([debt.invoice.attempt_count for debt in debts]) if debts else 0,
+        retry_count=max([debt.invoice.attempt_count for debt in debts], default=0),
         escalation_level=level,
         bad_debt=status == BAD_DEBT,
         no_successful_payment=unpaid_for,
         metadata=customer_metadata(shard, since_ms, unpaid_for, policy),
-        invoice_metadata={debt.invoice.id: invoice_metadata(debt.invoice, policy) for debt in bad} if bad else {},
+        invoice_metadata={debt.invoice.id: invoice_metadata(debt.invoice, policy) for debt in bad},
         entitlements=entitlements_of(shard.all("ope"), status, level),
         consequences=dues,
         permits=permits,
-        until_ms=next_change_ms(book, debts, since_ms, policy, now_ms),
+        until_ms=next_change_ms(telling, debts, since_ms, policy, now_ms),
     )
 
 
@@ -109,15 +114,14 @@ def is_judged(shard: Shard, policy: DunningPolicy, shared: bool) -> bool:
 
 def has_stripe_customer(shard: Shard) -> bool:
     """Stripe knows the account: it is mapped to a customer that exists."""
-    mapping, book = shard.one("subs_customer"), shard.stripe
-    if mapping is None or not mapping.stripe_customer:
-        return False
-    return book is not None and book.customer is not None and shard.one("subs_account") is not None
+    rows, book = shard.rows, shard.stripe
+    mapping = rows.get("subs_customer")
+    return mapping is not None and mapping.stripe_customer != "" and book is not None and book.customer is not None and "subs_account" in rows
 
 
 def is_contract(shard: Shard, policy: DunningPolicy) -> bool:
     """The account's type is one whose state contract paths set."""
-    profile = shard.one("subs_account")
+    profile = shard.rows.get("subs_account")
     return profile is not None and profile.account_type in policy.contract_types
 
 
@@ -129,10 +133,22 @@ def is_merged(shared: bool) -> bool:
 # --- what is a debt --------------------------------------------------------------------------------------------------------------------------
 
 
-def debts_of(book: Book, policy: DunningPolicy, now_ms: int) -> list[Debt]:
-    """The owed invoices, in order of creation, each with what it makes of the account. Most have been paid: nothing more is asked of those."""
-    unpaid = [invoice for invoice in book.invoices.values() if invoice.amount_remaining]
-    return [debt_of(book, invoice, policy, now_ms) for invoice in unpaid if is_debt(book, invoice, now_ms)]
+def telling_invoices(book: Book, policy: DunningPolicy) -> list[Invoice]:
+    """The invoices that say anything of dunning, in order of creation: owed, or once so far gone that their payment was a recovery.
+
+    Most were paid in time, and nothing more is asked of those.
+    """
+    most = policy.max_attempts
+    return [
+        i
+        for i in book.invoices.values()
+        if (i.amount_remaining and is_owed(i)) or i.attempt_count >= most or i.status_transitions.marked_uncollectible_at is not None
+    ]
+
+
+def debts_of(book: Book, telling: list[Invoice], policy: DunningPolicy, now_ms: int) -> list[Debt]:
+    """The debts among the invoices, each with what it makes of the account."""
+    return [debt_of(book, invoice, policy, now_ms) for invoice in telling if is_debt(book, invoice, now_ms)]
 
 
 def is_debt(book: Book, invoice: Invoice, now_ms: int) -> bool:
@@ -188,9 +204,7 @@ def is_first_attempt_processing(book: Book, invoice: Invoice) -> bool:
 def debt_of(book: Book, invoice: Invoice, policy: DunningPolicy, now_ms: int) -> Debt:
     """What an owed invoice makes of the account: boundaries belong to what they begin."""
     bad_ms = bad_at_ms(book, invoice, policy)
-    if bad_ms is not None and bad_ms <= now_ms:
-        return Debt(invoice, BAD_DEBT, bad_ms)
-    return Debt(invoice, RETRYING if bad_ms is None else DELINQUENT, bad_ms)
+    return Debt(invoice, RETRYING if bad_ms is None else BAD_DEBT if bad_ms <= now_ms else DELINQUENT, bad_ms)
 
 
 def bad_at_ms(book: Book, invoice: Invoice, policy: DunningPolicy) -> int | None:
@@ -260,14 +274,13 @@ def is_ban_due(since_ms: int, policy: DunningPolicy, now_ms: int) -> bool:
     return since_ms + policy.ban_after_ms <= now_ms
 
 
-def next_change_ms(book: Book, debts: list[Debt], since_ms: int | None, policy: DunningPolicy, now_ms: int) -> int | None:
+def next_change_ms(telling: list[Invoice], debts: list[Debt], since_ms: int | None, policy: DunningPolicy, now_ms: int) -> int | None:
     """The next instant at which truth changes by the clock alone: a due date, the end of a grace, the ban."""
-    instants = [invoice.due_date * 1000 for invoice in book.invoices.values() if invoice.due_date is not None and is_owed(invoice)]
-    if debts:
-        instants += [debt.bad_ms for debt in debts if debt.bad_ms is not None]
+    instants = [invoice.due_date * 1000 for invoice in telling if invoice.due_date is not None and is_owed(invoice)]
+    instants += [debt.bad_ms for debt in debts if debt.bad_ms is not None]
     if since_ms is not None:
         instants.append(since_ms + policy.ban_after_ms)
-    return min([instant for instant in instants if instant > now_ms], default=None) if instants else None
+    return min([instant for instant in instants if instant > now_ms], default=None)
 
 
 # --- flags, metadata, entitlements -----------------------------------------------------------------------------------------------------------
@@ -288,7 +301,7 @@ def is_success(charge: Charge) -> bool:
 
 def paid_at_braintree(shard: Shard) -> bool:
     """A PayPal charge of old succeeded outside Stripe."""
-    mapping = shard.one("subs_customer")
+    mapping = shard.rows.get("subs_customer")
     return mapping is not None and mapping.braintree_paid
 
 
@@ -301,7 +314,7 @@ def was_anything_attempted(book: Book) -> bool:
 
 def customer_metadata(shard: Shard, since_ms: int | None, unpaid_for: bool, policy: DunningPolicy) -> dict[str, str]:
     """The governed keys of the customer."""
-    keys = {policy.account_type_key: shard.one("subs_account").account_type}
+    keys = {policy.account_type_key: shard.rows["subs_account"].account_type}
     if since_ms is not None:
         keys[policy.bad_debt_key] = "true"
         keys[policy.bad_debt_since_key] = str(since_ms // 1000)
@@ -333,17 +346,18 @@ def entitlements_of(bought: Mapping[str, OpeSubscription], status: str, level: i
 
 
 def consequences_of(
-    shard: Shard, book: Book, debts: list[Debt], status: str, level: int, policy: DunningPolicy
+    shard: Shard, book: Book, telling: list[Invoice], debts: list[Debt], status: str, level: int, policy: DunningPolicy
 ) -> tuple[tuple[Due, ...], frozenset[Permit]]:
     """(what is called for and not yet executed, what may be done at all)."""
-    if not debts and not shard.actions and not may_recover(book, policy):
-        return (), NO_PERMITS
-    called = notices(debts, status)
-    called += flags(shard, book, debts, status, policy) + cancels(shard, book, debts, status) + bans(shard, debts, level)
-    called += recoveries(book, status, policy) + unbans(shard, level)
-    dues = tuple(due for due in called if due.kind == "cancel" or not was_executed(shard, due.kind, due.debt, due.step))
+    done, debt = executed(shard), deciding_debt(debts).id if debts else ""
+    if status == BAD_DEBT:
+        called = flags(book, debts, debt, done, policy) + cancels(shard, book, debt) + bans(debt, done, level)
+    else:
+        called = notices(debt, status) + recoveries(book, telling, policy)
+    called += unbans(done, level)
+    dues = tuple([due for due in called if due.kind == "cancel" or not was_executed(shard, due, done)])
     permits = {(due.kind, due.debt, due.step) if due.kind == "notify" else (due.kind, due.debt) for due in called}
-    return dues, frozenset(permits | also_permitted(shard, book, debts, status, level, called))
+    return dues, frozenset(permits | also_permitted(shard, debt, done, status, level, called))
 
 
 def deciding_debt(debts: list[Debt]) -> Invoice:
@@ -351,30 +365,26 @@ def deciding_debt(debts: list[Debt]) -> Invoice:
     return min(debts, key=lambda debt: (-_SEVERITY[debt.status], debt.invoice.created, debt.invoice.id)).invoice
 
 
-def notices(debts: list[Debt], status: str) -> list[Due]:
+def notices(debt: str, status: str) -> list[Due]:
     """A notice of each lower rung, about the deciding debt; a rung that was passed is not called for any more."""
-    if status not in (RETRYING, DELINQUENT):
-        return []
-    debt = deciding_debt(debts).id
-    return [Due("notify", debt, status, f"{debt}/{status}")]
+    return [Due("notify", debt, status, f"{debt}/{status}")] if status in (RETRYING, DELINQUENT) else []
 
 
-def flags(shard: Shard, book: Book, debts: list[Debt], status: str, policy: DunningPolicy) -> list[Due]:
+def flags(book: Book, debts: list[Debt], debt: str, done: Done, policy: DunningPolicy) -> list[Due]:
     """The account is flagged once an episode of bad debt."""
-    if status != BAD_DEBT or is_flagged_in_this_episode(shard, book, debts, policy):
-        return []
-    debt = deciding_debt(debts).id
-    return [Due("flag", debt, BAD_DEBT, f"{debt}/{BAD_DEBT}")]
+    return [] if is_flagged_in_this_episode(book, debts, done, policy) else [Due("flag", debt, BAD_DEBT, f"{debt}/{BAD_DEBT}")]
 
 
-def is_flagged_in_this_episode(shard: Shard, book: Book, debts: list[Debt], policy: DunningPolicy) -> bool:
-    """Flagged for an invoice that is bad still, or that ceased to be so when one of those that are bad now was bad already."""
-    bad = {debt.invoice.id: debt.bad_ms or 0 for debt in debts if debt.status == BAD_DEBT}
-    began_ms = min(bad.values(), default=0)
-    return any(
-        id in bad or (ended := ended_at_s(book, id)) is not None and ended * 1000 >= began_ms
-        for id in executed_for(shard, "flag")
-    )
+def is_flagged_in_this_episode(book: Book, debts: list[Debt], done: Done, policy: DunningPolicy) -> bool:
+    """Flagged for an invoice that is owed still (a payment of it may have failed since, which gives it a new grace), or that ended when one of those
+    that are bad now was bad already.
+    """
+    began_ms = min((debt.bad_ms or 0 for debt in debts if debt.status == BAD_DEBT), default=0)
+    for id in done.get("flag", ()):
+        ended = ended_at_s(book, id)
+        if (id in book.invoices and is_owed(book.invoices[id])) or (ended is not None and ended * 1000 >= began_ms):
+            return True
+    return False
 
 
 def ended_at_s(book: Book, id: str) -> int | None:
@@ -383,13 +393,10 @@ def ended_at_s(book: Book, id: str) -> int | None:
     return None if invoice is None else invoice.status_transitions.paid_at or invoice.status_transitions.voided_at
 
 
-def cancels(shard: Shard, book: Book, debts: list[Debt], status: str) -> list[Due]:
+def cancels(shard: Shard, book: Book, debt: str) -> list[Due]:
     """In bad debt each active subscription of record is cancelled, unless its own latest invoice is settled."""
-    if status != BAD_DEBT:
-        return []
-    debt = deciding_debt(debts).id
-    owing = [key for key, bought in shard.all("ope").items() if is_to_be_cancelled(book, bought)]
-    return [Due("cancel", debt, BAD_DEBT, f"{debt}/cancel/{key}", key) for key in owing]
+    bought = shard.all("ope").items()
+    return [Due("cancel", debt, BAD_DEBT, f"{debt}/cancel/{key}", key) for key, each in bought if is_to_be_cancelled(book, each)]
 
 
 def is_to_be_cancelled(book: Book, bought: OpeSubscription) -> bool:
@@ -401,40 +408,28 @@ def is_to_be_cancelled(book: Book, bought: OpeSubscription) -> bool:
     return latest is not None and latest.status not in ("paid", "void")
 
 
-def bans(shard: Shard, debts: list[Debt], level: int) -> list[Due]:
+def bans(debt: str, done: Done, level: int) -> list[Due]:
     """At level 4 the account is banned, unless a ban is in force."""
-    if level != BANNED or bans_in_force(shard):
-        return []
-    debt = deciding_debt(debts).id
-    return [Due("ban", debt, BAD_DEBT, f"{debt}/ban")]
+    return [Due("ban", debt, BAD_DEBT, f"{debt}/ban")] if level == BANNED and not bans_in_force(done) else []
 
 
-def unbans(shard: Shard, level: int) -> list[Due]:
+def unbans(done: Done, level: int) -> list[Due]:
     """Below level 4 each ban in force is lifted."""
-    return [] if level == BANNED else [Due("unban", debt, BAD_DEBT, f"{debt}/unban") for debt in bans_in_force(shard)]
+    return [] if level == BANNED else [Due("unban", debt, BAD_DEBT, f"{debt}/unban") for debt in bans_in_force(done)]
 
 
-def bans_in_force(shard: Shard) -> list[str]:
+def bans_in_force(done: Done) -> list[str]:
     """The debts for which a ban was executed and no unban."""
-    lifted = executed_for(shard, "unban")
-    return [debt for debt in executed_for(shard, "ban") if debt not in lifted]
+    return [debt for debt in done.get("ban", ()) if debt not in done.get("unban", ())]
 
 
-def recoveries(book: Book, status: str, policy: DunningPolicy) -> list[Due]:
-    """One notice of recovery, for the latest paid of the invoices that were bad when they were paid; never for a void."""
-    if status == BAD_DEBT:
-        return []
-    paid = [invoice for invoice in book.invoices.values() if was_bad_when_paid(book, invoice, policy)]
+def recoveries(book: Book, telling: list[Invoice], policy: DunningPolicy) -> list[Due]:
+    """Out of bad debt: one notice of recovery, for the latest paid of the invoices that were bad when they were paid; never for a void."""
+    paid = [invoice for invoice in telling if was_bad_when_paid(book, invoice, policy)]
     if not paid:
         return []
     debt = max(paid, key=lambda invoice: (invoice.status_transitions.paid_at or 0, invoice.created, invoice.id)).id
     return [Due("notify", debt, "recovered", f"{debt}/recovered")]
-
-
-def may_recover(book: Book, policy: DunningPolicy) -> bool:
-    """Some invoice was ever marked uncollectible or tried to the end: cheaper to ask than `was_bad_when_paid`."""
-    most = policy.max_attempts
-    return any([i.attempt_count >= most or i.status_transitions.marked_uncollectible_at is not None for i in book.invoices.values()])
 
 
 def was_bad_when_paid(book: Book, invoice: Invoice, policy: DunningPolicy) -> bool:
@@ -444,36 +439,36 @@ def was_bad_when_paid(book: Book, invoice: Invoice, policy: DunningPolicy) -> bo
         return False
     if moments.marked_uncollectible_at is not None and moments.marked_uncollectible_at <= moments.paid_at:
         return True
-    if not is_schedule_over(invoice, policy):
-        return False
-    return last_failure_s(book, invoice) * 1000 + policy.grace_of(instrument_of(book, invoice)) <= moments.paid_at * 1000
+    grace_ms = policy.grace_of(instrument_of(book, invoice))
+    return is_schedule_over(invoice, policy) and last_failure_s(book, invoice) * 1000 + grace_ms <= moments.paid_at * 1000
 
 
-def also_permitted(shard: Shard, book: Book, debts: list[Debt], status: str, level: int, called: list[Due]) -> set[Permit]:
+def also_permitted(shard: Shard, debt: str, done: Done, status: str, level: int, called: list[Due]) -> set[Permit]:
     """What an account in this state allows beside what it still calls for: steps that were executed, and the ends of subscriptions."""
-    permits: set[Permit] = set()
+    if status != BAD_DEBT:
+        return {("unban", banned) for banned in done.get("ban", ())}
+    permits: set[Permit] = {("flag", debt), ("cancel", debt)}
+    if level == BANNED:
+        permits.add(("ban", debt))
     for due in called:
         if due.subscription:
             permits |= {("end", due.subscription), ("end", shard.all("ope")[due.subscription].stripe_subscription)}
-    if status == BAD_DEBT:
-        debt = deciding_debt(debts).id
-        permits |= {("flag", debt), ("cancel", debt)}
-        if level == BANNED:
-            permits.add(("ban", debt))
-    else:
-        permits |= {("unban", debt) for debt in executed_for(shard, "ban")}
     return permits
 
 
-def was_executed(shard: Shard, kind: str, debt: str, step: str) -> bool:
+def was_executed(shard: Shard, due: Due, done: Done) -> bool:
     """This step was executed in the outside world."""
-    return f"{kind}|{debt}|{step}" in shard.actions if kind == "notify" else debt in executed_for(shard, kind)
+    return f"{due.kind}|{due.debt}|{due.step}" in shard.actions if due.kind == "notify" else due.debt in done.get(due.kind, ())
 
 
-def executed_for(shard: Shard, kind: str) -> list[str]:
-    """The debts for which a consequence of this kind was executed, in order."""
-    prefix = f"{kind}|"
-    return [name.split("|")[1] for name, count in shard.actions.items() if count and name.startswith(prefix)]
+def executed(shard: Shard) -> Done:
+    """The debts for which each kind of consequence was executed, in order."""
+    done: Done = {}
+    for name, count in shard.actions.items():
+        kind, told, rest = name.partition("|")
+        if told and count:
+            done.setdefault(kind, []).append(rest.partition("|")[0])
+    return done
 
 
 # --- looking things up -----------------------------------------------------------------------------------------------------------------------

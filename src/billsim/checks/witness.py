@@ -15,7 +15,6 @@ from billsim.core.policy import DunningPolicy
 from billsim.core.time import SECOND_MS
 from billsim.core.trace import ActionRecord, WriteRecord
 from billsim.ports import AccountState, CallStripe, GatherAll, Message, Read, Scan
-from billsim.runtime.gather import branches
 from billsim.stores.base import Row, Shard
 from billsim.stripe.objects import Book, Charge, Customer, Invoice, PaymentIntent, Subscription
 
@@ -30,13 +29,19 @@ _OF_ROWS = {
     "ope": ("status", "items"),
 }
 _OF_OBJECTS = ("status", "amount_paid", "amount_remaining", "attempt_count", "next_payment_attempt", "delinquent")
-_KINDS: tuple[tuple[type, str], ...] = (
-    (Invoice, "stripe.invoice"),
-    (Subscription, "stripe.subscription"),
-    (Charge, "stripe.charge"),
-    (PaymentIntent, "stripe.payment_intent"),
-    (Customer, "stripe.customer"),
-)
+_KINDS: dict[type, str] = {
+    Invoice: "stripe.invoice",
+    Subscription: "stripe.subscription",
+    Charge: "stripe.charge",
+    PaymentIntent: "stripe.payment_intent",
+    Customer: "stripe.customer",
+}
+_KEPT_IN: dict[type, str] = {
+    Invoice: "invoices",
+    Subscription: "subscriptions",
+    Charge: "charges",
+    PaymentIntent: "payment_intents",
+}
 _READS = (".retrieve", ".list")
 
 
@@ -47,7 +52,10 @@ class Working(Protocol):
     component: Any
     message: Message
     seen: list[tuple[Any, Any, Any]]
-    reads: dict[tuple[str, str, str], int]
+
+    def known_version(self, store: str, account: str, key: str) -> int:
+        """The version of a row that it last read or wrote itself; 0 for one that was not there, -1 for one that it never looked at."""
+        ...
 
 
 class Moved(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -66,7 +74,7 @@ class Moved(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 class Testimony(NamedTuple):
     """What is known of a writer. `message` woke the first of its line, `component` and `task` are that first one's ('' where nobody is known);
-    `read_ms` is when the row that was written upon had been read, None: never.
+    `read_ms` is when the row that was written upon had been read, None: never. `looked`: it went by something at all; see `looked`.
     """
 
     message: Message | None = None
@@ -74,6 +82,10 @@ class Testimony(NamedTuple):
     task: str = ""
     read_ms: int | None = None
     moved: tuple[Moved, ...] = ()
+    looked: bool = True
+
+
+NOBODY = Testimony()
 
 
 class _Sighting(NamedTuple):
@@ -85,7 +97,7 @@ class _Sighting(NamedTuple):
 def testimony(line: Sequence[Working], record: WriteRecord | ActionRecord, shard: Shard, policy: DunningPolicy) -> Testimony:
     """Question the writer of `record`, right after its step. `line`: its task, then who started that, up to the first."""
     if not line:
-        return Testimony()
+        return NOBODY
     first, seen = line[-1], _sightings(line, shard)
     written = (record.store, _row_key(record)) if isinstance(record, WriteRecord) else None
     upon = seen.pop(written, None) if written else None
@@ -96,25 +108,31 @@ def testimony(line: Sequence[Working], record: WriteRecord | ActionRecord, shard
         if not _is_own(line, shard.account, store, key, held := _held(shard, store, key)):
             moved += _moved(sighting.via, store, key, sighting, held, policy)
     moved += _of_event(first.message, record, shard.stripe, policy)
-    return Testimony(first.message, first.component.name, first.name, upon.seen_ms if upon is not None else None, tuple(moved))
+    read_ms = upon.seen_ms if upon is not None else None
+    return Testimony(first.message, first.component.name, first.name, read_ms, tuple(moved), looked(line, written[0] if written else ""))
+
+
+def looked(line: Sequence[Working], store: str) -> bool:
+    """Whether a line went by anything before it wrote to `store`: an event, or more than rows of that store. Whoever did not cannot have known what
+    is right; True for tasks that have ended, of whom nobody knows.
+    """
+    if not line or line[-1].message.event is not None:
+        return True
+    return any(not isinstance(effect, Read) or effect.store != store for task in line for _, effect, _ in task.seen)
 
 
 def current(book: Book, said: Any) -> Any:
     """The object that somebody was shown, as it stands at Stripe now; None for a kind that is not kept, or one that is gone."""
-    if isinstance(said, Customer):
+    kind = type(said)
+    if kind is Customer:
         return book.customer
-    if isinstance(said, Invoice):
-        return book.invoices.get(said.id)
-    if isinstance(said, Subscription):
-        return book.subscriptions.get(said.id)
-    if isinstance(said, Charge):
-        return book.charges.get(said.id)
-    return book.payment_intents.get(said.id) if isinstance(said, PaymentIntent) else None
+    kept = _KEPT_IN.get(kind)
+    return getattr(book, kept).get(said.id) if kept else None
 
 
 def kind_of(thing: Any) -> str:
     """The name of an object's kind as records have it, `stripe.invoice`; '' for a kind that decisions are not made of."""
-    return next((name for kind, name in _KINDS if isinstance(thing, kind)), "")
+    return _KINDS.get(type(thing), "")
 
 
 def moved_fields(store: str, shown: Any, held: Any, policy: DunningPolicy) -> tuple[tuple[str, Any, Any], ...]:
@@ -166,7 +184,7 @@ def _sightings(line: Sequence[Working], shard: Shard) -> dict[tuple[str, str], _
                     found = {known: sighting for known, sighting in found.items() if not known[0].startswith("stripe.")}
                 found.update(_of_call(at, answer, shard.stripe))
             elif isinstance(effect, GatherAll):
-                found.update(_of_gather(at, effect, answer) if answer.account == shard.account else {})
+                found.update(_of_gather(at, answer) if answer.account == shard.account else {})
             elif isinstance(effect, Scan):
                 found.update({(effect.store, _key(row)): _Sighting(LIST, at, row) for row in answer if row.account == shard.account})
             elif isinstance(effect, Read) and effect.account == shard.account:
@@ -184,16 +202,17 @@ def _of_call(at: int, answer: Any, book: Book | None) -> dict[tuple[str, str], _
     }
 
 
-def _of_gather(instants: Any, effect: GatherAll, state: AccountState) -> dict[tuple[str, str], _Sighting]:
-    at = dict(zip((store for store, _ in branches(effect.parts).reads), instants, strict=True))
+def _of_gather(at: tuple[int, Mapping[str, int]], state: AccountState) -> dict[tuple[str, str], _Sighting]:
+    """What did not move while the gather was under way is known as of its end."""
+    ended_ms, read_at = at
     rows: list[tuple[str, Any]] = [("subs_dunning", state.dunning), ("subs_account", state.profile), ("subs_customer", state.customer)]
     rows += [("cf_prod", row) for row in state.entitlements.values()] + [("ope", row) for row in state.ope.values()]
-    found = {(store, _key(row)): _Sighting(READ, at[store], row) for store, row in rows if row is not None}
+    found = {(store, _key(row)): _Sighting(READ, read_at.get(store, ended_ms), row) for store, row in rows if row is not None}
     stripe = state.stripe
     for thing in (stripe.customer, *stripe.subscriptions.values(), *stripe.invoices.values(), *stripe.payment_intents.values()):
         if store := kind_of(thing):
             asked = "stripe.invoice" if store == "stripe.payment_intent" else store
-            found[store, thing.id] = _Sighting(READ, at[asked], thing)
+            found[store, thing.id] = _Sighting(READ, read_at.get(asked, ended_ms), thing)
     return found
 
 
@@ -206,7 +225,7 @@ def _is_own(line: Sequence[Working], account: str, store: str, key: str, held: A
     """The row is as one of the line read it last, or wrote it."""
     if not isinstance(held, Row):
         return False
-    return any(task.reads.get((store, account, key), -1) >= held.version for task in line)
+    return any(task.known_version(store, account, key) >= held.version for task in line)
 
 
 def _held(shard: Shard, store: str, key: str) -> Any:

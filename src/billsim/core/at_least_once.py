@@ -15,6 +15,8 @@ from billsim.core.time import SECOND_MS
 Done = Callable[[Exception | None], None]
 
 BACKOFF_JITTER = Quantiles("backoff_jitter", (0, 1000))
+# The attempts after a redrive are counted from here.
+REDRIVEN = 100
 
 
 class Retry(NamedTuple):
@@ -34,10 +36,11 @@ class Retry(NamedTuple):
 
 
 class Parcel(Wake):
-    """One thing under way: what, under which name, and how often it has been tried."""
+    """One thing under way: what, under which name, and how often it has been tried. It is also what the kernel's queue holds while it travels."""
+
+    __slots__ = ("topic", "item", "name", "origin", "account", "attempt")
 
     def __init__(self, topic: Topic, item: Any, name: str, origin: str, account: str) -> None:
-        super().__init__(topic.kernel)
         self.topic = topic
         self.item = item
         self.name = name
@@ -45,8 +48,12 @@ class Parcel(Wake):
         self.account = account
         self.attempt = 0
 
-    def fire(self, _event: Any) -> None:
+    def fire(self) -> None:
         self.topic.arrived(self)
+
+    def done(self, failure: Exception | None) -> None:
+        """The receiver has dealt with it, or has failed."""
+        self.topic.over(self, failure)
 
 
 class AckLostError(Exception):
@@ -80,22 +87,24 @@ class Topic:
         self.name = name
         self.latency = latency
         self.retry = retry
-        self.loses_ack = loses_ack
         self.dead: list[Parcel] = []
         self._receive = receive
         self._log = log
+        self._loses_ack = loses_ack
 
-    def publish(self, item: Any, name: str, origin: str, account: str, due_ms: int = 0) -> Parcel:
-        """Send an item on its way; it arrives after the topic's latency, and not before `due_ms`."""
-        parcel = Parcel(self, item, name, origin, account)
-        self._dispatch(parcel, max(0, due_ms - self.kernel.now))
-        return parcel
+    def publish(self, item: Any, name: str, origin: str, account: str, delay_ms: int = 0) -> None:
+        """Send an item on its way after `delay_ms`; it arrives after the topic's latency."""
+        self._dispatch(Parcel(self, item, name, origin, account), delay_ms)
+
+    def memory(self) -> list[Any]:
+        """What is not on its way any more, and may be again: the dead letters."""
+        return [(parcel.name, parcel.attempt) for parcel in self.dead]
 
     def redrive(self) -> int:
         """Send every dead letter once more, with fresh attempts; how many there were."""
         dead, self.dead = self.dead, []
         for parcel in dead:
-            parcel.attempt += 100 - parcel.attempt % 100
+            parcel.attempt += REDRIVEN - parcel.attempt % REDRIVEN
             self._log("redriven", parcel)
             self._dispatch(parcel, 0)
         return len(dead)
@@ -104,23 +113,24 @@ class Topic:
         parcel.attempt += 1
         label = f"{parcel.origin}/{self.name}/{parcel.name}/attempt{parcel.attempt}"
         latency, rank = self.choices.when(label, self.latency)
-        self.kernel.after(delay_ms + latency, rank, parcel)
+        self.kernel.after(delay_ms + latency, rank, parcel, label, latency)
 
     def arrived(self, parcel: Parcel) -> None:
         """A parcel has reached the receiver."""
         self._log("delivered", parcel)
+        self._receive(parcel, parcel.done)
 
-        def done(failure: Exception | None) -> None:
-            if failure is None and self.loses_ack is not None and self.loses_ack(parcel):
-                failure = AckLostError(parcel.name)
-            if failure is None:
-                self._log("finished", parcel)
-            elif parcel.attempt % 100 >= self.retry.attempts:
-                self.dead.append(parcel)
-                self._log("dead_letter", parcel)
-            else:
-                self._log("retried", parcel)
-                label = f"{parcel.origin}/{self.name}/{parcel.name}/backoff{parcel.attempt}"
-                self._dispatch(parcel, self.retry.backoff_ms(parcel.attempt % 100) + self.choices.ask(label, BACKOFF_JITTER))
-
-        self._receive(parcel, done)
+    def over(self, parcel: Parcel, failure: Exception | None) -> None:
+        """The receiver has dealt with a parcel, or has failed."""
+        if failure is None and self._loses_ack is not None and self._loses_ack(parcel):
+            failure = AckLostError(parcel.name)
+        attempt = parcel.attempt
+        if failure is None:
+            self._log("finished", parcel)
+        elif attempt % REDRIVEN >= self.retry.attempts:
+            self.dead.append(parcel)
+            self._log("dead_letter", parcel)
+        else:
+            self._log("retried", parcel)
+            jitter = self.choices.ask(f"{parcel.origin}/{self.name}/{parcel.name}/backoff{attempt}", BACKOFF_JITTER)
+            self._dispatch(parcel, self.retry.backoff_ms(attempt % REDRIVEN) + jitter)

@@ -10,7 +10,8 @@ An *event* is asked once; a *fact* ("funds on this card on this day") may be ask
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from xxhash import xxh3_64_intdigest
@@ -47,6 +48,16 @@ class Quantiles:
         low = self.values[index]
         return low + ((self.values[index + 1] - low) * (position & 0xFFFFFFFF) >> 32)
 
+    def share(self, value: int) -> int:
+        """How many of 2**32 answers are at or below `value`, before they are rounded down."""
+        index = bisect_right(self.values, value)
+        if index == 0:
+            return 0
+        if index > self._last:
+            return 1 << 32
+        low = self.values[index - 1]
+        return ((index - 1 << 32) + (value - low << 32) // (self.values[index] - low)) // self._last
+
 
 class Options:
     """A weighted choice among integers; the weights are integers too."""
@@ -66,11 +77,7 @@ class Options:
 
     def answer(self, bits: int) -> int:
         """The option in whose share the high 32 bits fall."""
-        position = (bits >> 32) * self._total >> 32
-        for value, bound in zip(self.values, self._bounds, strict=True):
-            if position < bound:
-                return value
-        raise AssertionError("the last bound is the total")
+        return self.values[bisect_right(self._bounds, (bits >> 32) * self._total >> 32)]
 
 
 def chance(name: str, parts_per_million: int) -> Options:
@@ -93,10 +100,6 @@ class NotOnTapeError(ChoicesError):
     """A strict replay met a question that its tape does not hold."""
 
 
-# (name, table) of questions that are put together.
-Branches = Sequence[tuple[str, Table]]
-
-
 class Choices(Protocol):
     """What a world may ask. The answerers differ only in who answers."""
 
@@ -111,10 +114,6 @@ class Choices(Protocol):
 
     def when(self, label: str, table: Table) -> tuple[int, int]:
         """(answer, rank): as `ask`, with spare bits that rank what falls on one instant."""
-        ...
-
-    def spread(self, label: str, branches: Branches) -> list[tuple[int, int]]:
-        """As `when` for each of `<label>/<name>`, in one go: things that set out together."""
         ...
 
     def fact(self, label: str, table: Table) -> int:
@@ -146,39 +145,24 @@ class Seeded:
         self._events: set[int] = set()
         self._facts: dict[str, int] = {}
 
-    def _once(self, label: str) -> int:
-        """The bits of an event's label, asked for the first time."""
+    def ask(self, label: str, table: Table) -> int:
+        return self.when(label, table)[0]
+
+    def when(self, label: str, table: Table) -> tuple[int, int]:
         bits = xxh3_64_intdigest(label.encode(), self.seed)
         events = self._events
         if bits in events:
             raise AskedTwiceError(label)
         if len(events) < _AUDITED_EVENTS:
             events.add(bits)
-        return bits
-
-    def ask(self, label: str, table: Table) -> int:
-        return self.when(label, table)[0]
-
-    def when(self, label: str, table: Table) -> tuple[int, int]:
-        bits = self._once(label)
         answer = table.answer(bits) if self._direct else self._answer(label, bits, table)
         if self.taped:
             self.asked.append((label, answer))
         return answer, bits & _RANK_BITS
 
-    def spread(self, label: str, branches: Branches) -> list[tuple[int, int]]:
-        self._once(label)
-        seed, direct, taped, answers = self.seed, self._direct, self.taped, []
-        for name, table in branches:
-            each = f"{label}/{name}"
-            bits = xxh3_64_intdigest(each.encode(), seed)
-            answer = table.answer(bits) if direct else self._answer(each, bits, table)
-            if taped:
-                self.asked.append((each, answer))
-            answers.append((answer, bits & _RANK_BITS))
-        return answers
-
     def fact(self, label: str, table: Table) -> int:
+        if self._direct and not self.taped:
+            return table.answer(xxh3_64_intdigest(label.encode(), self.seed))
         known = self._facts.get(label)
         if known is None:
             known = self._facts[label] = self._answer(label, xxh3_64_intdigest(label.encode(), self.seed), table)
@@ -215,3 +199,72 @@ class Recorded(Seeded):
             raise NotOnTapeError(label)
         self.off_tape += 1
         return table.answer(bits)
+
+
+class Clock(Protocol):
+    """Whoever knows the simulated instant."""
+
+    now: int
+
+
+class Reseeded(Seeded):
+    """Answers from the seed up to and including the instant `until_ms`, and from the seed `then` after it. A fact that has been told stays as it is.
+
+    `pinned` holds as long as the seed does, `overrides` always. `ahead`: events that are asked about early and happen after `until_ms`. Without a
+    `clock` nothing has begun: it is still `start_ms`. `kept` counts the answers that came before `then`.
+    """
+
+    __slots__ = ("clock", "kept", "_then", "_until_ms", "_later", "_ahead", "_turned")
+
+    def __init__(
+        self,
+        seed: int,
+        then: int,
+        until_ms: int,
+        start_ms: int,
+        *,
+        pinned: Mapping[str, int],
+        overrides: Mapping[str, int],
+        ahead: Iterable[str] = (),
+    ) -> None:
+        super().__init__(seed, overrides={**pinned, **overrides})
+        self.clock: Clock | None = None
+        self.kept = 0
+        self._direct = False
+        self._then = Seeded(then, overrides=overrides)
+        self._until_ms = until_ms
+        self._later = dict(overrides)
+        self._ahead = dict.fromkeys(ahead)
+        self._turned = False
+        if until_ms < start_ms:
+            self._turn()
+
+    def when(self, label: str, table: Table) -> tuple[int, int]:
+        self._look()
+        if self._turned or label not in self._ahead:
+            return super().when(label, table)
+        answer, rank = self._then.when(label, table)
+        if self.taped:
+            self.asked.append((label, answer))
+        self.kept += 1
+        return answer, rank
+
+    def fact(self, label: str, table: Table) -> int:
+        self._look()
+        return super().fact(label, table)
+
+    def rank(self, label: str) -> int:
+        self._look()
+        return super().rank(label)
+
+    def _look(self) -> None:
+        if not self._turned and self.clock is not None and self.clock.now > self._until_ms:
+            self._turn()
+
+    def _turn(self) -> None:
+        self.seed, self._overrides, self._turned = self._then.seed, self._later, True
+
+    def _answer(self, label: str, bits: int, table: Table) -> int:
+        if not self._turned:
+            self.kept += 1
+        return super()._answer(label, bits, table)

@@ -52,7 +52,7 @@ class guarded:
         self._before: list[bool] = []
 
     def __enter__(self) -> None:
-        _install([sys.modules[name] for name in self._modules if name in sys.modules])
+        _install([module for name in self._modules if isinstance(module := sys.modules.get(name), ModuleType)])
         self._before.append(_this.guarded)
         _this.guarded = True
 
@@ -84,12 +84,11 @@ class _Thread(threading.local):
 
 
 class _Site(NamedTuple):
-    """A name that holds a stand-in while any guard is on."""
+    """A module or class, and what some of its names hold: while no guard is on, and while one is."""
 
     owner: Any
-    name: str
-    original: Any
-    stand_in: Any
+    originals: dict[str, Any]
+    stand_ins: dict[str, Any]
 
 
 _this = _Thread()
@@ -106,13 +105,14 @@ def _install(modules: Iterable[ModuleType]) -> None:
             sys.addaudithook(_audit)
             _hooked = True
         _guards += 1
-        if _guards == 1:
-            for site in _OWN_SITES:
-                _put(site)
+        entered = list(_OWN_SITES) if _guards == 1 else []
+        for site in entered:
+            _hold(site.owner, site.stand_ins)
         for module in modules:
-            if module.__name__ != __name__:  # here the originals must stay what they are
-                for site in _captured(module):
-                    _put(site)
+            if module.__name__ != __name__ and (site := _captured(module)).originals:  # here the originals must stay what they are
+                _hold(module, site.stand_ins)
+                entered.append(site)
+        _sites.extend(entered)
 
 
 def _uninstall() -> None:
@@ -121,29 +121,31 @@ def _uninstall() -> None:
         _guards -= 1
         if _guards:
             return
-        for owner, name, original, stand_in in _sites:
-            if vars(owner).get(name) is stand_in:
-                setattr(owner, name, original)
+        for owner, originals, stand_ins in _sites:
+            held = vars(owner)
+            _hold(owner, {name: originals[name] for name, stand_in in stand_ins.items() if held.get(name) is stand_in})
         _sites.clear()
 
 
-def _put(site: _Site) -> None:
-    setattr(site.owner, site.name, site.stand_in)
-    _sites.append(site)
+def _hold(owner: Any, values: dict[str, Any]) -> None:
+    """Give names of a module or class these values."""
+    if isinstance(owner, ModuleType):
+        vars(owner).update(values)
+    else:
+        for name, value in values.items():
+            setattr(owner, name, value)
 
 
 _CAPTURABLE = frozenset({BuiltinFunctionType, FunctionType, MethodType, type})
 
 
-def _captured(module: ModuleType) -> list[_Site]:
+def _captured(module: ModuleType) -> _Site:
     """The names by which a module of the world holds an original."""
-    find = _STAND_INS.get
     own_clock = "clock_ns" if module.__name__.startswith("billsim.") else ""
-    return [
-        _Site(module, name, value, found)
-        for name, value in vars(module).items()
-        if type(value) in _CAPTURABLE and (found := find(value)) is not None and name != own_clock
-    ]
+    found = {
+        name: value for name, value in vars(module).items() if type(value) in _CAPTURABLE and value in _STAND_INS and name != own_clock
+    }
+    return _Site(module, found, {name: _STAND_INS[value] for name, value in found.items()})
 
 
 def _refuse(call: str) -> NoReturn:
@@ -176,6 +178,15 @@ def _audit(event: str, _arguments: tuple[Any, ...]) -> None:
 
 # What logging stamps on a record never comes back into the world, so a brought engine may log.
 _STAMPS = "logging"
+
+class _Call(NamedTuple):
+    """A guarded call: whose it is, its name there, the original and its stand-in."""
+
+    owner: Any
+    name: str
+    original: Any
+    stand_in: Any
+
 
 Original = Callable[..., Any]
 Make = Callable[[str, Original], Original]
@@ -272,14 +283,14 @@ class _Datetime(datetime.datetime, metaclass=_Same):
 _DATE, _DATETIME = datetime.date, datetime.datetime
 
 
-def _all_of(module: ModuleType, make: Make, names: str) -> list[_Site]:
+def _all_of(module: ModuleType, make: Make, names: str) -> list[_Call]:
     """A stand-in for each of a module's calls that this platform and Python version have."""
     present = [(name, getattr(module, name)) for name in names.split() if hasattr(module, name)]
-    return [_Site(module, name, original, make(f"{module.__name__}.{name}", original)) for name, original in present]
+    return [_Call(module, name, original, make(f"{module.__name__}.{name}", original)) for name, original in present]
 
 
-def _own_sites() -> list[_Site]:
-    sites = [
+def _own_calls() -> list[_Call]:
+    calls = [
         *_all_of(time, _never, "time time_ns monotonic monotonic_ns perf_counter perf_counter_ns process_time process_time_ns thread_time"),
         *_all_of(time, _never, "thread_time_ns clock_gettime clock_gettime_ns sleep localtime ctime mktime"),
         *_all_of(time, _not_without(0), "gmtime asctime"),
@@ -291,14 +302,27 @@ def _own_sites() -> list[_Site]:
         *_all_of(secrets, _never, "choice randbelow randbits token_bytes token_hex token_urlsafe"),
         *_all_of(os, _never, "urandom getrandom times"),
         *_all_of(_thread, _never, "start_new_thread"),
-        _Site(threading.Thread, "start", threading.Thread.start, _never("threading.Thread.start", threading.Thread.start)),
-        _Site(random.Random, "seed", random.Random.seed, _not_without(1, "a")("random.Random() without a seed", random.Random.seed)),
-        _Site(datetime, "date", _DATE, _Date),
-        _Site(datetime, "datetime", _DATETIME, _Datetime),
+        _Call(threading.Thread, "start", threading.Thread.start, _never("threading.Thread.start", threading.Thread.start)),
+        _Call(random.Random, "seed", random.Random.seed, _not_without(1, "a")("random.Random() without a seed", random.Random.seed)),
+        _Call(datetime, "date", _DATE, _Date),
+        _Call(datetime, "datetime", _DATETIME, _Datetime),
     ]
-    urandom = next(site for site in sites if site.original is os.urandom)
-    return [*sites, _Site(random, "_urandom", urandom.original, urandom.stand_in)]  # by which SystemRandom draws
+    urandom = next(call for call in calls if call.original is os.urandom)
+    return [*calls, _Call(random, "_urandom", urandom.original, urandom.stand_in)]  # by which SystemRandom draws
 
 
-_OWN_SITES = tuple(_own_sites())
-_STAND_INS = {site.original: site.stand_in for site in _OWN_SITES}
+def _sites_of(calls: Iterable[_Call]) -> tuple[_Site, ...]:
+    """The calls by the module or class that has them."""
+    sites: list[_Site] = []
+    for call in calls:
+        site = next((site for site in sites if site.owner is call.owner), None)
+        if site is None:
+            sites.append(site := _Site(call.owner, {}, {}))
+        site.originals[call.name] = call.original
+        site.stand_ins[call.name] = call.stand_in
+    return tuple(sites)
+
+
+_CALLS = _own_calls()
+_OWN_SITES = _sites_of(_CALLS)
+_STAND_INS = {call.original: call.stand_in for call in _CALLS}

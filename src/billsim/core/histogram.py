@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 _EXACT_BITS = 11
+_EXACT = 1 << _EXACT_BITS
 
 
 class Histogram:
     """Counts integers of 0 or more. `largest` is exact."""
 
-    __slots__ = ("count", "largest", "_buckets")
+    __slots__ = ("largest", "_buckets")
 
     def __init__(self) -> None:
-        self.count = 0
         self.largest = 0
-        self._buckets: dict[int, int] = {}
+        self._buckets: defaultdict[int, int] = defaultdict(int)
+
+    @property
+    def count(self) -> int:
+        """How many values were counted."""
+        return sum(self._buckets.values())
 
     def add(self, value: int) -> None:
         """Count a value."""
-        shift = max(0, value.bit_length() - _EXACT_BITS)
-        bucket = value >> shift << shift
-        self._buckets[bucket] = self._buckets.get(bucket, 0) + 1
-        self.count += 1
-        self.largest = max(self.largest, value)
+        if value > self.largest:
+            self.largest = value
+        if value >= _EXACT:
+            shift = value.bit_length() - _EXACT_BITS
+            value = value >> shift << shift
+        self._buckets[value] += 1
 
     def percentile(self, percent: int) -> int:
         """The nearest-rank percentile: the smallest counted value that `percent` of all are at or below; 0 when nothing was counted."""

@@ -5,23 +5,28 @@ What ties at one instant is ordered by `rank`, spare bits of a keyed answer, and
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from heapq import heapify, heappop
 from typing import Any, Protocol
 
-from simpy import Environment, Event
+from simpy import Environment
 from simpy.core import Infinity
 
 
-class Wake(Event):
-    """Something that happens at an instant: the kernel calls `fire`. One object may be scheduled again and again, but waits once at a time."""
+class Wake:
+    """Something that happens at an instant: the kernel calls `fire`. One object may be scheduled again and again, but waits once at a time.
 
-    def __init__(self, kernel: Kernel) -> None:
-        self.env = kernel._env
-        self.callbacks = None  # type: ignore[assignment]
-        self._ok = True
-        self._value = None
+    Under an order it knows when it is `due_ms`, and of the question that left that open its `label`, and the answer (`open_ms` of the delay): '' and 0
+    where the instant is fixed.
+    """
 
-    def fire(self, _event: Any) -> None:
+    __slots__ = ("label", "due_ms", "open_ms")
+
+    label: str
+    due_ms: int
+    open_ms: int
+
+    def fire(self) -> None:
         """What happens. Runs with the kernel's clock at the scheduled instant."""
         raise NotImplementedError
 
@@ -29,13 +34,19 @@ class Wake(Event):
 class Call(Wake):
     """A wake that calls a function with one argument."""
 
-    def __init__(self, kernel: Kernel, function: Callable[[Any], None], argument: Any = None) -> None:
-        super().__init__(kernel)
+    __slots__ = ("cancelled", "_function", "_argument")
+
+    def __init__(self, function: Callable[[Any], None], argument: Any = None) -> None:
+        self.cancelled = False
         self._function = function
         self._argument = argument
-        self.cancelled = False
 
-    def fire(self, _event: Any) -> None:
+    @property
+    def what(self) -> str:
+        """What it calls, and with what."""
+        return f"{self._function.__qualname__} {self._argument!r}"
+
+    def fire(self) -> None:
         if not self.cancelled:
             self._function(self._argument)
 
@@ -57,6 +68,20 @@ class Watcher(Protocol):
         ...
 
 
+class Order(Protocol):
+    """Which of the things that wait goes first, and when: see `core.schedule`."""
+
+    window_ms: int
+
+    def choose(self, waiting: Sequence[Wake]) -> int:
+        """The index of what goes first, of two or more things in the order in which they are due."""
+        ...
+
+    def instant(self, now_ms: int, wake: Wake, earliest: Wake) -> int:
+        """When the chosen thing happens; `earliest` is the one that was due first."""
+        ...
+
+
 class Unwatched:
     """A watcher that does not look."""
 
@@ -70,30 +95,36 @@ class Unwatched:
 
 
 class Kernel:
-    """Time in milliseconds since the epoch; `events` counts what has fired."""
+    """Time in milliseconds since the epoch: `now` is the simulated instant, which the kernel alone sets. `events` counts what has fired.
 
-    def __init__(self, start_ms: int) -> None:
+    The queue is SimPy's, and so is the order in it. What is taken out of it is fired here: SimPy's own step would look for callbacks and for
+    failures that nobody heard of, and a wake has neither. With an `order` whatever is due within its window races, and goes as the order says.
+    """
+
+    def __init__(self, start_ms: int, order: Order | None = None) -> None:
+        self.order = order
         self._env = Environment(start_ms)
+        self._schedule: Callable[[Any, int, int], None] = self._env.schedule  # type: ignore[assignment]
+        self.now = start_ms
         self.events = 0
 
-    @property
-    def now(self) -> int:
-        """The simulated instant, in milliseconds."""
-        return self._env._now  # type: ignore[return-value]
-
-    def after(self, delay_ms: int, rank: int, wake: Wake) -> None:
-        """Fire `wake` `delay_ms` from now."""
-        wake.callbacks = [wake.fire]
-        self._env.schedule(wake, rank, delay_ms)  # type: ignore[arg-type]
+    def after(self, delay_ms: int, rank: int, wake: Wake, label: str = "", open_ms: int | None = None) -> None:
+        """Fire `wake` `delay_ms` from now. `label` is the question that was answered with the delay, or with `open_ms` of it."""
+        if self.order is not None:
+            wake.label, wake.due_ms = label, self.now + delay_ms
+            wake.open_ms = (delay_ms if open_ms is None else open_ms) if label else 0
+        self._schedule(wake, rank, delay_ms)
 
     def at(self, instant_ms: int, rank: int, wake: Wake) -> None:
         """Fire `wake` at an instant; one that has passed means now."""
         self.after(max(0, instant_ms - self.now), rank, wake)
 
-    def call_at(self, instant_ms: int, rank: int, function: Callable[[Any], None], argument: Any = None) -> Call:
-        """Call `function(argument)` at an instant; the returned wake can be cancelled."""
-        call = Call(self, function, argument)
-        self.at(instant_ms, rank, call)
+    def call_at(
+        self, instant_ms: int, rank: int, function: Callable[[Any], None], argument: Any = None, *, label: str = "", open_ms: int | None = None
+    ) -> Call:
+        """Call `function(argument)` at an instant; the returned wake can be cancelled. `label` and `open_ms` as for `after`."""
+        call = Call(function, argument)
+        self.after(max(0, instant_ms - self.now), rank, call, label, open_ms)
         return call
 
     def run(self, until_ms: int, watcher: Watcher, most: int) -> bool:
@@ -101,29 +132,72 @@ class Kernel:
 
         Returns True when nothing that is due is left, and then the clock may still stand before `until_ms`: see `move_to`.
         """
-        peek, step, after_step = self._env.peek, self._env.step, watcher.after_step
-        fired = 0
+        if self.order is not None:
+            return self._run_ordered(self.order, until_ms, watcher, most)
+        env, after_step = self._env, watcher.after_step
+        queue, fired = env._queue, 0
         try:
             while fired < most:
-                instant = peek()
-                if watcher.next_clock_ms < instant and watcher.next_clock_ms <= until_ms:
-                    watcher.strike(watcher.next_clock_ms)
+                instant = queue[0][0] if queue else Infinity
+                struck = watcher.next_clock_ms
+                if struck < instant and struck <= until_ms:
+                    watcher.strike(struck)
                     continue
                 if instant > until_ms:
                     return True
-                step()
+                self.now = env._now = instant  # type: ignore[assignment]
+                wake: Any = heappop(queue)[3]
+                wake.fire()
                 fired += 1
                 after_step()
         finally:
             self.events += fired
         return False
 
+    def _run_ordered(self, order: Order, until_ms: int, watcher: Watcher, most: int) -> bool:
+        """As `run`, with what is due within the order's window racing."""
+        queue = self._env._queue
+        for _ in range(most):
+            waiting = self._racing(order, until_ms)
+            if not waiting:
+                if watcher.next_clock_ms > until_ms:
+                    return True
+                watcher.strike(watcher.next_clock_ms)
+                continue
+            chosen = waiting[order.choose([entry[3] for entry in waiting])] if len(waiting) > 1 else waiting[0]
+            wake: Any = chosen[3]
+            instant = order.instant(self.now, wake, waiting[0][3])
+            while watcher.next_clock_ms < instant:
+                watcher.strike(watcher.next_clock_ms)
+            queue.remove(chosen)
+            heapify(queue)
+            self.now = self._env._now = instant
+            wake.fire()
+            self.events += 1
+            watcher.after_step()
+        return False
+
+    def _racing(self, order: Order, until_ms: int) -> list[Any]:
+        """What is due within the window of the earliest, in the order in which it is due; nothing that is due after `until_ms`."""
+        queue: list[Any] = self._env._queue
+        while queue and getattr(queue[0][3], "cancelled", False):
+            heappop(queue)
+        if not queue or queue[0][0] > until_ms:
+            return []
+        edge = min(until_ms, max(self.now, queue[0][0]) + order.window_ms)
+        return sorted([entry for entry in queue if entry[0] <= edge and not getattr(entry[3], "cancelled", False)], key=_due)
+
+    def waiting(self) -> list[Wake]:
+        """What is still to happen, in the order in which it is due."""
+        queue: list[Any] = self._env._queue
+        return [entry[3] for entry in sorted(queue, key=_due) if not getattr(entry[3], "cancelled", False)]
+
     def move_to(self, instant_ms: int) -> None:
         """Move the clock on to an instant before which nothing is due."""
         if self._env.peek() < instant_ms:
             raise RuntimeError("something is still due before that instant")
         if instant_ms > self.now:
-            self._env._now = instant_ms
+            self.now = self._env._now = instant_ms
 
     def clear(self) -> None:
         """Forget everything that was still to happen."""
@@ -133,3 +207,9 @@ class Kernel:
         """When the next thing is due, or None when nothing is."""
         instant = self._env.peek()
         return None if instant == Infinity else int(instant)
+
+
+def _due(entry: Any) -> tuple[int, int, int]:
+    """When an entry of the queue is due, its rank, and a number that breaks what ties even so."""
+    instant, rank, number, _ = entry
+    return instant, rank, number

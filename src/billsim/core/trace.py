@@ -1,17 +1,17 @@
 """The trace: everything that happened in a world, in order, with its provenance. Digest, run directory, blame and reports are read from this one
 stream.
 
-A record is a tuple whose first field names its table. Records are batched; a full batch goes to each sink. The digest is a blake2b over the
+A record is a tuple whose first field names its table. Records are batched; a full batch goes to each sink. The digest is an xxh3 of 128 bits over the
 records' encoding, so it sees every field of every record, and neither wall clock nor memory addresses.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import msgspec
+from xxhash import xxh3_128
 
 BATCH = 4096
 
@@ -118,21 +118,22 @@ class Trace:
 
     def __init__(self) -> None:
         self._batch: list[Any] = []
-        self._hash = blake2b(digest_size=16)
+        self._room = BATCH
+        self._hash = xxh3_128()
         self._encoder = msgspec.json.Encoder()
         self.sinks: list[Sink] = []
         self.count = 0
 
     def add(self, record: Record) -> None:
         """Append a record."""
-        batch = self._batch
-        batch.append(record)
-        if len(batch) >= BATCH:
+        self._batch.append(record)
+        self._room -= 1
+        if not self._room:
             self.flush()
 
     def flush(self) -> None:
         """Digest the waiting records and hand them to the sinks."""
-        batch, self._batch = self._batch, []
+        batch, self._batch, self._room = self._batch, [], BATCH
         if not batch:
             return
         self.count += len(batch)

@@ -1,7 +1,7 @@
 """Consequence orchestration: carries out what a decision calls for, one thing at a time, and looks at the account again before each.
 
 Each consequence has a key made of its debt and its step. The outside world executes a key once, so that a task that died between executing and
-recording may simply execute again.
+recording may simply execute again. A notice is handed to `email`, which looks at the account again when its turn comes.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import Any
 
 from billsim.core.ids import short
 from billsim.core.policy import DunningPolicy
-from billsim.engine.diff import interrupted
+from billsim.engine import orders
+from billsim.engine.diff import NOTIFY, interrupted
 from billsim.engine.dunning_brain import TRIES, Decide
 from billsim.ports import AccountState, Act, CallStripe, CompareAndSet, Consequence, Effect, GatherAll, Message, Now, Read, Steps
-from billsim.stores.subs_dunning import DunningRow
 from billsim.stripe.objects import StripeError
 
 NAME = "consequences"
@@ -46,8 +46,11 @@ def _execute(state: AccountState, consequence: Consequence, task: str) -> Genera
     """Answer: whether it was carried out and recorded."""
     if consequence.kind == "cancel" and not (yield from _cancel(state, consequence, task)):
         return False
-    yield Act(consequence.kind, state.account, consequence.debt, consequence.step, consequence.key)
-    return (yield from _record(state.account, consequence.key))
+    if consequence.kind == NOTIFY:
+        yield orders.notice(state.account, consequence)
+    else:
+        yield Act(consequence.kind, state.account, consequence.debt, consequence.step, consequence.key)
+    return (yield from _record(state, consequence.key))
 
 
 def _cancel(state: AccountState, consequence: Consequence, task: str) -> Generator[Effect, Any, bool]:
@@ -69,13 +72,14 @@ def _cancel(state: AccountState, consequence: Consequence, task: str) -> Generat
     return (yield CompareAndSet("ope", state.account, bought.version, {"status": "canceled"}, bought.key)) is not None
 
 
-def _record(account: str, key: str) -> Generator[Effect, Any, bool]:
+def _record(state: AccountState, key: str) -> Generator[Effect, Any, bool]:
     """Note in the dunning row that the key is done. Answer: False if the row moved under every try."""
+    row = state.dunning
     for _ in range(TRIES):
-        row: DunningRow | None = yield Read("subs_dunning", account)
         done = row.done if row is not None else ()
         if key in done:
             return True
-        if (yield CompareAndSet("subs_dunning", account, row.version if row is not None else 0, {"done": (*done, key)})) is not None:
+        if (yield CompareAndSet("subs_dunning", state.account, row.version if row is not None else 0, {"done": (*done, key)})) is not None:
             return True
+        row = yield Read("subs_dunning", state.account)
     return False

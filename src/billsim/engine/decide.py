@@ -18,6 +18,7 @@ SETTLED = ("paid", "void")
 NEVER_STARTED = ("incomplete", "incomplete_expired")
 BANNED_LEVEL = 4
 LEVEL = {HEALTHY: 0, RETRYING: 1, DELINQUENT: 2, BAD_DEBT: 3}
+NOT_OURS = Decision(HEALTHY, applies=False)
 
 
 class Debt(NamedTuple):
@@ -31,19 +32,19 @@ class Debt(NamedTuple):
 
 def decide(state: AccountState, now_ms: int, policy: DunningPolicy) -> Decision:
     """The account's derived fields at `now_ms`. `applies` is False for an account that no automatic component may write."""
-    if not _governed(state, policy):
-        return Decision(HEALTHY, applies=False)
-    debts = [debt_of(state, invoice, now_ms, policy) for invoice in state.stripe.invoices.values() if is_debt(state, invoice, now_ms)]
-    debts.sort(key=lambda debt: (-LEVEL[debt.status], debt.invoice.created, debt.invoice.id))
-    status = debts[0].status if debts else HEALTHY
+    if not governed(state, policy):
+        return NOT_OURS
+    owed = [invoice for invoice in state.stripe.invoices.values() if invoice.status in OWED and invoice.amount_remaining > 0]
+    debts = _debts(state, owed, now_ms, policy) if owed else []
     bad = [debt for debt in debts if debt.status == BAD_DEBT]
-    bad_since_ms = min((debt.bad_ms for debt in bad if debt.bad_ms is not None), default=None)
+    status = debts[0].status if debts else HEALTHY
+    bad_since_ms = min([debt.bad_ms for debt in bad if debt.bad_ms is not None]) if bad else None
     banned = bad_since_ms is not None and bad_since_ms + policy.ban_after_ms <= now_ms
     level = BANNED_LEVEL if banned else LEVEL[status]
     unpaid = has_no_successful_payment(state)
     return Decision(
         status=status,
-        retry_count=max((debt.invoice.attempt_count for debt in debts), default=0),
+        retry_count=max([debt.invoice.attempt_count for debt in debts]) if debts else 0,
         escalation_level=level,
         bad_debt=bool(bad),
         no_successful_payment=unpaid,
@@ -51,12 +52,14 @@ def decide(state: AccountState, now_ms: int, policy: DunningPolicy) -> Decision:
         invoice_metadata=_invoice_metadata(state, policy, bad),
         entitlements=_entitlements(state, level),
         consequences=_consequences(state, policy, debts, bad_since_ms, level),
-        next_boundary_ms=_next_boundary(state, policy, debts, bad_since_ms, now_ms),
+        next_boundary_ms=_next_boundary(policy, owed, debts, bad_since_ms, now_ms) if owed else None,
     )
 
 
-def _governed(state: AccountState, policy: DunningPolicy) -> bool:
-    """Contract accounts are handled by hand; merged accounts and those that Stripe does not know are ambiguous."""
+def governed(state: AccountState, policy: DunningPolicy) -> bool:
+    """Whether automatic components may write the account: contract accounts are handled by hand; merged accounts and those that Stripe does not
+    know are ambiguous.
+    """
     if state.profile is not None and state.profile.account_type in policy.contract_types:
         return False
     known = state.customer is not None and bool(state.customer.stripe_customer) and state.stripe.customer is not None
@@ -66,10 +69,15 @@ def _governed(state: AccountState, policy: DunningPolicy) -> bool:
 # -- what is owed ----------------------------------------------------------------------------------------------------------------------
 
 
+def _debts(state: AccountState, owed: list[Invoice], now_ms: int, policy: DunningPolicy) -> list[Debt]:
+    """What of the unsettled invoices is debt, the one that decides first: the worst, then the earliest."""
+    debts = [debt_of(state, invoice, now_ms, policy) for invoice in owed if is_debt(state, invoice, now_ms)]
+    debts.sort(key=lambda debt: (-LEVEL[debt.status], debt.invoice.created, debt.invoice.id))
+    return debts
+
+
 def is_debt(state: AccountState, invoice: Invoice, now_ms: int) -> bool:
-    """Whether the account owes this invoice: it was tried, or its due date has come, and it is neither unstarted nor still under way."""
-    if invoice.status not in OWED or invoice.amount_remaining <= 0:
-        return False
+    """Whether the account owes this unsettled invoice: it was tried, or its due date has come, and it is neither unstarted nor still under way."""
     if not _attempted(invoice) and not (invoice.due_date is not None and invoice.due_date * SECOND_MS <= now_ms):
         return False
     return not (_never_started(state, invoice) or _pending_update(state, invoice) or _under_way(state, invoice))
@@ -226,22 +234,23 @@ def _invoice_metadata(state: AccountState, policy: DunningPolicy, bad: list[Debt
 def _entitlements(state: AccountState, level: int) -> dict[str, str]:
     """What was bought; free while the debt is bad; nothing once banned. A live subscription outranks a canceled one of the same product."""
     plans: dict[str, str] = {}
-    for subscription in sorted(state.ope.values(), key=lambda each: each.status == "active"):
+    for subscription in state.ope.values():
         for item in subscription.items:
-            plans[item.product] = item.plan if subscription.status == "active" else FREE
+            if subscription.status == "active":
+                plans[item.product] = item.plan
+            else:
+                plans.setdefault(item.product, FREE)
     if level >= LEVEL[BAD_DEBT]:
         return dict.fromkeys(plans, NONE if level == BANNED_LEVEL else FREE)
     return plans
 
 
-def _next_boundary(state: AccountState, policy: DunningPolicy, debts: list[Debt], bad_since_ms: int | None, now_ms: int) -> int | None:
+def _next_boundary(policy: DunningPolicy, owed: list[Invoice], debts: list[Debt], bad_since_ms: int | None, now_ms: int) -> int | None:
     """The next instant at which the clock alone changes the decision."""
     instants = [instant for debt in debts for instant in (debt.exhausted_ms, debt.bad_ms) if instant is not None]
     if bad_since_ms is not None:
         instants.append(bad_since_ms + policy.ban_after_ms)
-    for invoice in state.stripe.invoices.values():
-        if invoice.due_date is not None and invoice.status in OWED and invoice.amount_remaining > 0:
-            instants.append(invoice.due_date * SECOND_MS)
+    instants += [invoice.due_date * SECOND_MS for invoice in owed if invoice.due_date is not None]
     return min((instant for instant in instants if instant > now_ms), default=None)
 
 
@@ -251,14 +260,16 @@ def _next_boundary(state: AccountState, policy: DunningPolicy, debts: list[Debt]
 def _consequences(state: AccountState, policy: DunningPolicy, debts: list[Debt], bad_since_ms: int | None, level: int) -> tuple[Consequence, ...]:
     """What is called for and not yet done, in the order in which it is to happen."""
     done = state.dunning.done if state.dunning is not None else ()
-    called = [*_unban(done, level), *_recovered(state, policy, level), *_escalation(state, debts, bad_since_ms, level)]
-    return tuple(each for each in called if each.key not in done)
+    called = _recovered(state, policy, level)
+    if done:
+        called = _unban(done, level) + called
+    if debts:
+        called += _escalation(state, debts, bad_since_ms, level)
+    return tuple([each for each in called if each.key not in done]) if called else ()
 
 
 def _escalation(state: AccountState, debts: list[Debt], bad_since_ms: int | None, level: int) -> list[Consequence]:
     """What the step that the account stands on calls for; steps that it has passed are not made up for."""
-    if not debts:
-        return []
     debt = debts[0].invoice.id
     if bad_since_ms is None:
         return [Consequence("notify", debt, debts[0].status, f"{debt}/{debts[0].status}")]
@@ -298,7 +309,14 @@ def _recovered(state: AccountState, policy: DunningPolicy, level: int) -> list[C
     """The good news about the latest bad debt that was paid; never about one that was voided."""
     if level >= LEVEL[BAD_DEBT]:
         return []
-    paid = [invoice for invoice in state.stripe.invoices.values() if _was_bad(state, invoice, policy)]
+    most = policy.max_attempts
+    paid = [
+        invoice
+        for invoice in state.stripe.invoices.values()
+        if invoice.status == "paid"
+        and (invoice.attempt_count >= most or invoice.status_transitions.marked_uncollectible_at is not None)
+        and _was_bad(state, invoice, policy)
+    ]
     if not paid:
         return []
     latest = max(paid, key=lambda invoice: (invoice.status_transitions.paid_at, invoice.created, invoice.id))
@@ -306,9 +324,9 @@ def _recovered(state: AccountState, policy: DunningPolicy, level: int) -> list[C
 
 
 def _was_bad(state: AccountState, invoice: Invoice, policy: DunningPolicy) -> bool:
-    """Whether a paid invoice was bad debt at the instant it was paid."""
+    """Whether a paid invoice, which was marked or had no tries left, was bad debt at the instant it was paid."""
     at = invoice.status_transitions
-    if invoice.status != "paid" or at.paid_at is None:
+    if at.paid_at is None:
         return False
     if at.marked_uncollectible_at is not None and at.marked_uncollectible_at <= at.paid_at:
         return True

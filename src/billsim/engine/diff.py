@@ -10,14 +10,18 @@ import msgspec
 from billsim.core.policy import DunningPolicy
 from billsim.ports import AccountState, Consequence, Decision
 from billsim.stores.subs_dunning import DunningRow
+from billsim.stores.www import LEVEL_OF
+
+NOTIFY = "notify"
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What is left to do, a field a step; a step whose field is empty is not taken.
+    """What is left to do, a field a step; a step whose field is empty is not taken. Where there is nothing to do, the plan is `NOTHING`.
 
     `dunning`: fields of the dunning row. `flags`: the whole new bit field, or None. `customer` and `invoices`: metadata keys to set ("" deletes).
-    `entitlements`: some product's plan differs. `consequences`: keys still to be executed. `boundary_ms`: an instant to be woken at.
-    `steps` names every step but the dunning row's: what an interrupted apply has to be resumed for. `intent`: what is durable already.
+    `entitlements`: some product's plan differs. `consequences`: keys still to be executed; `notices`: those that are sent by mail instead.
+    `boundary_ms`: an instant to be woken at. `steps` names every step that an interrupted apply has to be resumed for: all but the dunning row's
+    and the notices, which are called for until they are recorded. `intent`: what is durable already.
     """
 
     dunning: dict[str, Any] = {}
@@ -27,40 +31,45 @@ class Plan(msgspec.Struct, frozen=True):
     voids: tuple[str, ...] = ()
     entitlements: bool = False
     consequences: tuple[str, ...] = ()
+    notices: tuple[Consequence, ...] = ()
     boundary_ms: int | None = None
     steps: tuple[str, ...] = ()
     intent: tuple[str, ...] = ()
 
-    def __bool__(self) -> bool:
-        """Whether anything is to be done, be it only to close what another apply left open."""
-        return bool(self.dunning or self.steps or self.intent or self.boundary_ms is not None)
+
+NOTHING = Plan()
 
 
 def diff(state: AccountState, decision: Decision, policy: DunningPolicy, now_ms: int) -> Plan:
-    """The plan from `state` to `decision`; an empty one if nothing differs and no apply was interrupted."""
+    """The plan from `state` to `decision`; NOTHING if nothing differs and no apply was interrupted."""
     held = state.dunning or DunningRow(state.account)
+    dunning = _dunning(held, decision, now_ms)
     flags = _flags(state, decision, policy)
     customer = _customer(state, decision, policy)
-    invoices = _invoices(state, decision, policy)
+    invoices = _invoices(state, decision, policy) if decision.invoice_metadata else {}
     entitlements = bool(entitlement_changes(state, decision))
-    consequences = tuple(each.key for each in (*decision.consequences, *interrupted(state)))
+    boundary_ms = decision.next_boundary_ms if decision.next_boundary_ms != held.next_boundary_ms else None
+    called, voids = decision.consequences, decision.voids
+    if not (dunning or flags is not None or customer or invoices or voids or entitlements or called or held.intent) and boundary_ms is None:
+        return NOTHING
+    consequences = tuple(each.key for each in (*called, *interrupted(state)) if each.kind != NOTIFY)
     named = {
-        **{f"void/{id}": True for id in decision.voids},
+        **{f"void/{id}": True for id in voids},
         "flags": flags is not None,
         "customer": bool(customer),
         **{f"invoice/{id}": True for id in invoices},
         "entitlements": entitlements,
         **dict.fromkeys(consequences, True),
     }
-    boundary_ms = decision.next_boundary_ms if decision.next_boundary_ms != held.next_boundary_ms else None
     return Plan(
-        dunning=_dunning(held, decision, now_ms),
+        dunning=dunning,
         flags=flags,
         customer=customer,
         invoices=invoices,
-        voids=decision.voids,
+        voids=voids,
         entitlements=entitlements,
         consequences=consequences,
+        notices=tuple(each for each in called if each.kind == NOTIFY),
         boundary_ms=boundary_ms,
         steps=tuple(name for name, wanted in named.items() if wanted),
         intent=held.intent,
@@ -68,8 +77,13 @@ def diff(state: AccountState, decision: Decision, policy: DunningPolicy, now_ms:
 
 
 def _dunning(held: DunningRow, decision: Decision, now_ms: int) -> dict[str, Any]:
-    wanted = {"status": decision.status, "retry_count": decision.retry_count, "escalation_level": decision.escalation_level}
-    changed: dict[str, Any] = {field: value for field, value in wanted.items() if getattr(held, field) != value}
+    changed: dict[str, Any] = {}
+    if held.status != decision.status:
+        changed["status"] = decision.status
+    if held.retry_count != decision.retry_count:
+        changed["retry_count"] = decision.retry_count
+    if held.escalation_level != decision.escalation_level:
+        changed["escalation_level"] = decision.escalation_level
     if "status" in changed:
         changed["since_ms"] = now_ms
     return changed
@@ -92,7 +106,7 @@ def _keys(held: Mapping[str, str], wanted: Mapping[str, str], governed: tuple[st
 
 def _customer(state: AccountState, decision: Decision, policy: DunningPolicy) -> dict[str, str]:
     customer = state.stripe.customer
-    if customer is None:
+    if customer is None or customer.metadata == decision.metadata:
         return {}
     governed = (policy.bad_debt_key, policy.bad_debt_since_key, policy.no_success_key, policy.account_type_key)
     return _keys(customer.metadata, decision.metadata, governed)
@@ -112,6 +126,12 @@ def entitlement_changes(state: AccountState, decision: Decision) -> dict[str, st
     """The products whose plan is not what was decided, with the plan to be."""
     held = state.entitlements
     return {product: plan for product, plan in decision.entitlements.items() if product not in held or held[product].plan != plan}
+
+
+def zones_behind(state: AccountState, plans: Mapping[str, str]) -> dict[str, str]:
+    """The zones whose level is not that of the account's plans (by product), with the level to be. Without a plan for zones, none is."""
+    level = plans.get(LEVEL_OF)
+    return {} if level is None else {name: level for name, zone in state.zones.items() if zone.plan != level}
 
 
 def interrupted(state: AccountState) -> tuple[Consequence, ...]:

@@ -1,8 +1,8 @@
 """The dunning brain: one code path for all decisions. Gather everything, decide, write the smallest difference, gather again until there is none.
 
 No transaction spans the stores, so an apply is atomic in the only sense left: what is to be done is made durable first, each store is then
-written by compare-and-set, consequences come last. Whoever finds an intent that nobody finished resumes it. A wake-up says only *that* something
-happened: the event's own content is never looked at, so that late, doubled and reordered events do no harm.
+written by compare-and-set, notices and consequences come last. Whoever finds an intent that nobody finished resumes it. A wake-up says only *that*
+something happened: the event's own content is never looked at, so that late, doubled and reordered events do no harm.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from typing import Any
 
 from billsim.core.ids import short
 from billsim.core.policy import DunningPolicy
-from billsim.engine.diff import Plan, diff
+from billsim.engine import orders
+from billsim.engine.diff import NOTHING, Plan, diff, zones_behind
 from billsim.engine.errors import RetryLater
 from billsim.ports import AccountState, CallStripe, CompareAndSet, Decision, Effect, GatherAll, Message, Now, Send, Start, Steps
+from billsim.stores.subs_dunning import DunningRow
 from billsim.stripe.objects import StripeError
 
 NAME = "dunning_brain"
@@ -32,7 +34,10 @@ class DunningBrain:
         self._decide = decide
 
     def handle(self, message: Message) -> Steps:
-        """Bring the message's account to what is decided for it. Raises RetryLater if the account keeps moving."""
+        """Bring the message's account to what is decided for it; what only follows from that is ordered once it has come to rest.
+
+        Raises RetryLater if the account keeps moving.
+        """
         for trial in range(TRIES):
             state: AccountState = yield GatherAll(message.account)
             now_ms: int = yield Now()
@@ -40,18 +45,22 @@ class DunningBrain:
             if not decision.applies:
                 return
             plan = diff(state, decision, self._policy, now_ms)
-            if not plan:
-                return
-            if (yield from _apply(state, plan, f"{message.name}/{NAME}/{trial}")) and not plan.steps and not plan.dunning:
-                # Only an intent was closed or a wake-up ordered: the gather before it found nothing else, so there is nothing to look at again.
-                return
+            if plan is not NOTHING:
+                applied = yield from _apply(state, plan, f"{message.name}/{NAME}/{trial}")
+                # If only an intent was closed, a wake-up ordered or a notice sent, the gather before it found nothing to look at again.
+                if not applied or plan.steps or plan.dunning:
+                    continue
+            if zones_behind(state, decision.entitlements):
+                yield orders.plan_levels(state.account)
+            return
         raise RetryLater(NAME, message.account, TRIES)
 
 
 def _apply(state: AccountState, plan: Plan, task: str) -> Generator[Effect, Any, bool]:
     """Take every step of the plan. Answer: False as soon as a race is lost, and then the rest is for the next gather to find."""
     yield from _order_wake_up(state, plan)
-    if not (yield from _intend(state, plan)):
+    version = yield from _intend(state, plan)
+    if version is None:
         return False
     yield from _void(state, plan, task)
     if not (yield from _set_flags(state, plan)):
@@ -59,6 +68,8 @@ def _apply(state: AccountState, plan: Plan, task: str) -> Generator[Effect, Any,
     yield from _set_metadata(state, plan, task)
     if plan.entitlements:
         yield Start("entitlements", state.account, DECIDED)
+    if not (yield from _notify(state, plan, version)):
+        return False
     if plan.consequences:
         yield Start("consequences", state.account, DECIDED)
     return True
@@ -70,8 +81,9 @@ def _order_wake_up(state: AccountState, plan: Plan) -> Steps:
         yield Send("boundary", state.account, due_ms=plan.boundary_ms)
 
 
-def _intend(state: AccountState, plan: Plan) -> Generator[Effect, Any, bool]:
-    """One write: the dunning fields, and the steps that are to follow. Answer: whether the row was still as it was read."""
+def _intend(state: AccountState, plan: Plan) -> Generator[Effect, Any, int | None]:
+    """One write: the dunning fields, and the steps that are to follow. Answer: the row's version, or None if it was no longer as it was read."""
+    version = state.dunning.version if state.dunning is not None else 0
     fields: dict[str, Any] = dict(plan.dunning)
     if plan.boundary_ms is not None:
         fields["next_boundary_ms"] = plan.boundary_ms
@@ -79,9 +91,9 @@ def _intend(state: AccountState, plan: Plan) -> Generator[Effect, Any, bool]:
     if intent != plan.intent:
         fields["intent"] = intent
     if not fields:
-        return True
-    version = state.dunning.version if state.dunning is not None else 0
-    return (yield CompareAndSet("subs_dunning", state.account, version, fields)) is not None
+        return version
+    row: DunningRow | None = yield CompareAndSet("subs_dunning", state.account, version, fields)
+    return row.version if row is not None else None
 
 
 def _void(state: AccountState, plan: Plan, task: str) -> Steps:
@@ -109,6 +121,17 @@ def _set_metadata(state: AccountState, plan: Plan, task: str) -> Steps:
         yield CallStripe("customers.update", state.account, customer, {"metadata": plan.customer}, metadata_key(task, customer, plan.customer))
     for id, keys in plan.invoices.items():
         yield CallStripe("invoices.update", state.account, id, {"metadata": keys}, metadata_key(task, id, keys))
+
+
+def _notify(state: AccountState, plan: Plan, version: int) -> Generator[Effect, Any, bool]:
+    """Hand the notices over and record that, in the order in which a wake-up is. Answer: whether the row was still the one that was written."""
+    if not plan.notices:
+        return True
+    for each in plan.notices:
+        yield orders.notice(state.account, each)
+    done = state.dunning.done if state.dunning is not None else ()
+    told = {"done": (*done, *(each.key for each in plan.notices))}
+    return (yield CompareAndSet("subs_dunning", state.account, version, told)) is not None
 
 
 def metadata_key(task: str, id: str, keys: dict[str, str]) -> str:

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from billsim.core.policy import DunningPolicy
+from billsim.engine import orders
 from billsim.engine.decide import decide
-from billsim.engine.recompute import Recompute, lent
+from billsim.engine.recompute import WAKES, Recompute, lent
 from billsim.ports import Component, Decides, Engine, Handles, Message
 
 COMPONENT = "engine"
+# The messages that order work of a component that is lent.
+LENT = {kind: WAKES[kind] for kind in (orders.EMAIL, orders.PLAN_LEVELS)}
+_OWN = (COMPONENT,)
 
 
 def lift(thing: Handles | Decides, policy: DunningPolicy, *, name: str, doors: Sequence[Component] = ()) -> Engine:
@@ -25,7 +29,10 @@ def lift(thing: Handles | Decides, policy: DunningPolicy, *, name: str, doors: S
 
 
 class Lifted:
-    """An engine whose one component, `engine`, is woken by every message; it may start `entitlements`, `invoicing` and `consequences`."""
+    """An engine whose one component, `engine`, is woken by every message but those that order work of what is lent.
+
+    It may start `entitlements`, `invoicing` and `consequences`, and order e-mail and plan levels (`billsim.engine.orders`).
+    """
 
     def __init__(self, thing: Handles, policy: DunningPolicy, name: str) -> None:
         self.name = name
@@ -33,5 +40,5 @@ class Lifted:
         self.components: Mapping[str, Component] = {component.name: component for component in own}
 
     def wakes(self, message: Message) -> Sequence[str]:
-        """Always the one component: what it ignores is its own business."""
-        return (COMPONENT,)
+        """The one component: what it ignores is its own business."""
+        return LENT.get(message.kind, _OWN)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from billsim.core.policy import DunningPolicy
-from billsim.engine import consequences, dunning_brain, entitlements, invoicing
+from billsim.engine import consequences, dunning_brain, email, entitlements, invoicing, orders, plan_levels
 from billsim.engine.consequences import Consequences
 from billsim.engine.decide import decide as decide_by_the_rules
 from billsim.engine.dunning_brain import Decide, DunningBrain
@@ -27,6 +27,7 @@ WAKES: dict[str, tuple[str, ...]] = {
     "stripe.invoice.voided": _BOTH,
     "stripe.invoice.marked_uncollectible": _BOTH,
     "stripe.invoice.payment_action_required": _BRAIN,
+    "stripe.payment_intent.processing": _BRAIN,
     "stripe.invoice.updated": _LEDGER,
     "stripe.credit_note.created": _BOTH,
     "stripe.charge.succeeded": _LEDGER,
@@ -34,8 +35,12 @@ WAKES: dict[str, tuple[str, ...]] = {
     "stripe.charge.refunded": _BOTH,
     "stripe.charge.dispute.closed": _BOTH,
     "boundary": _BRAIN,
+    # The ledger of a contract account is kept by hand: what happened meanwhile is entered when the contract ends.
+    "domain.account_type_changed": _BOTH,
     "request.recompute": _BOTH,
     "request.pay": ("pay_bad_debt",),
+    orders.EMAIL: (email.NAME,),
+    orders.PLAN_LEVELS: (plan_levels.NAME,),
 }
 ANY_DOMAIN_EVENT = "domain."
 
@@ -49,17 +54,23 @@ class Recompute:
         self.name = name
         own = (Component(dunning_brain.NAME, "engine", DunningBrain(policy, decide).handle), *lent(policy, decide))
         self.components: Mapping[str, Component] = {component.name: component for component in (*own, *doors)}
+        self._wakes = {kind: tuple(name for name in named if name in self.components) for kind, named in WAKES.items()}
 
     def wakes(self, message: Message) -> Sequence[str]:
         """The components that a message wakes, by its kind alone."""
-        named = WAKES.get(message.kind, _BRAIN if message.kind.startswith(ANY_DOMAIN_EVENT) else ())
-        return [name for name in named if name in self.components]
+        kind = message.kind
+        named = self._wakes.get(kind)
+        if named is None:
+            return _BRAIN if kind.startswith(ANY_DOMAIN_EVENT) else ()
+        return named
 
 
 def lent(policy: DunningPolicy, decide: Decide) -> tuple[Component, ...]:
-    """The components that any engine may start: each with its own right to write."""
+    """The components that any engine may start, or order work of: each with its own right to write."""
     return (
         Component(entitlements.NAME, "entitlements", Entitlements(policy, decide).handle),
-        Component(invoicing.NAME, "engine", Invoicing(policy, decide).handle),
+        Component(invoicing.NAME, "engine", Invoicing(policy).handle),
         Component(consequences.NAME, "engine", Consequences(policy, decide).handle),
+        email.component(policy, decide),
+        plan_levels.component(policy),
     )

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from billsim.core.at_least_once import Parcel
+from billsim.core.at_least_once import REDRIVEN, Parcel
 from billsim.core.choices import Choices
 from billsim.faults.base import Dial, Fault
-
-# The attempts after a redrive are counted from here.
-REDRIVEN = 100
 
 
 class DeadLetter(Fault):

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from billsim.core.at_least_once import Parcel
+from billsim.core.at_least_once import REDRIVEN, Parcel
 from billsim.core.choices import Choices
 from billsim.faults.base import QUEUES, Dial, Fault
-from billsim.faults.dead_letter import REDRIVEN
 
 
 class Poison(Fault):

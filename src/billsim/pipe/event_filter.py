@@ -23,16 +23,22 @@ class EventFilter:
         self._finished: set[str] = set()
         self._order: deque[tuple[int, str]] = deque()
 
-    def refuses(self, event: Event) -> str | None:
-        """Why the event is dropped (`no_handler`, `livemode`, `finished`), or None when it goes on."""
-        if event.type not in HANDLERS:
-            return "no_handler"
-        if event.livemode is not self.livemode:
-            return "livemode"
-        return "finished" if event.id in self._finished else None
+    def ignores(self, event: Event) -> bool:
+        """Whether the event is dropped whenever it comes: no handler is for it, or it is of another livemode."""
+        return event.type not in HANDLERS or event.livemode is not self.livemode
+
+    def has_finished(self, event: Event) -> bool:
+        """Whether all handlers of the event have finished it before."""
+        return event.id in self._finished
+
+    def memory(self) -> list[str]:
+        """What it goes by: the ids of the events that were finished."""
+        return sorted(self._finished)
 
     def finished(self, event: Event, now_ms: int) -> None:
         """Remember an event that all its handlers have finished."""
+        if event.id in self._finished:
+            return
         self._finished.add(event.id)
         self._order.append((now_ms, event.id))
         while self._order[0][0] < now_ms - REMEMBERED_MS:

@@ -6,7 +6,7 @@ ingress answers 2xx, and Pub/Sub's, until the engine has handled it.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -18,11 +18,10 @@ from billsim.core.time import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
 from billsim.core.trace import MessageRecord
 from billsim.pipe import ingress, pubsub
 from billsim.pipe.event_filter import EventFilter
-from billsim.pipe.handler_registry import HANDLERS
 from billsim.pipe.overtaking import Overtaking
 from billsim.pipe.weather import Weather
 from billsim.ports import Message
-from billsim.stripe.objects import Emitted
+from billsim.stripe.objects import Emitted, Event
 
 _encode = msgspec.json.Encoder().encode
 # Stripe documents that one change may arrive as two Event objects (https://docs.stripe.com/webhooks#handle-duplicate-events); how much later the
@@ -58,8 +57,8 @@ class Receiver(Protocol):
         """A message that may change the customer's accounts has set out (1) or has come to its end (-1)."""
         ...
 
-    def acknowledged(self, emitted: Emitted) -> None:
-        """The ingress has answered 2xx."""
+    def acknowledged(self, emitted: Emitted, at_ms: int) -> None:
+        """The ingress answers 2xx at an instant, which may be to come."""
         ...
 
     def record(self, record: MessageRecord) -> None:
@@ -99,6 +98,9 @@ class Counts(msgspec.Struct):
 class Pipe:
     """Carries every event that Stripe emits. `bodies`: encode, sign and verify each delivery, as the real ingress does. `weather`: the faults that
     events are exposed to. `undelivered` holds what Stripe has given up.
+
+    What becomes of a POST is decided when it sets out, so that it and the delivery that it leads to are one step of the kernel; and an event that
+    event-filter ignores is dropped at once, for nobody can tell when it arrives.
     """
 
     def __init__(
@@ -124,20 +126,20 @@ class Pipe:
     def emit(self, emitted: Emitted) -> None:
         """Stripe has an event to deliver."""
         self.counts.stripe += 1
-        if emitted.event.type in HANDLERS:
+        if not self.filter.ignores(emitted.event):
             self.receiver.on_the_way(emitted.customer, 1)
         self._note("emitted", emitted)
-        if any(self._matches(rule, emitted) for rule in self._holds):
+        if self._holds and any(self._matches(rule, emitted) for rule in self._holds):
             self._held.append(emitted)
             self._note("held", emitted)
-            return
-        if self.weather is None:
-            self._post(emitted)
-            self._duplicate(emitted)
+        elif self.weather is not None:
+            self._leave(emitted, self.weather)
         else:
-            self._set_out(emitted, self.weather)
+            self._set_out(emitted, 1, self.kernel.now)
+            if self._duplicates:
+                self._duplicate(emitted)
 
-    def _set_out(self, emitted: Emitted, weather: Weather) -> None:
+    def _leave(self, emitted: Emitted, weather: Weather) -> None:
         """Stripe sends an event as the faults will have it. A story that doubles it has doubled it enough."""
         journey = weather.leaves(emitted)
         if not self._duplicate(journey.emitted):
@@ -155,62 +157,78 @@ class Pipe:
         self._post(emitted, after_ms)
 
     def _post(self, emitted: Emitted, after_ms: int = 0) -> None:
-        self._send(Post(emitted, 1, self.kernel.now + after_ms), after_ms)
+        """Stripe's first try, now or later."""
+        if after_ms:
+            self._post_later(Post(emitted, 1, self.kernel.now + after_ms), after_ms)
+        else:
+            self._set_out(emitted, 1, self.kernel.now)
 
-    def _send(self, post: Post, after_ms: int) -> None:
-        emitted = post.emitted
-        delay, rank = self.choices.when(f"{emitted.origin}/pipe/{emitted.name}/post{post.attempt}", WEBHOOK)
-        self.kernel.call_at(self.kernel.now + after_ms + delay, rank, self._arrive, post)
+    def _post_later(self, post: Post, after_ms: int) -> None:
+        rank = self.choices.rank(f"{post.emitted.origin}/pipe/{post.emitted.name}/out{post.attempt}")
+        self.kernel.call_at(self.kernel.now + after_ms, rank, self._set_out_at_last, post)
 
-    def _arrive(self, post: Post) -> None:
-        """Stripe's POST: each is stamped and signed as it is made."""
-        emitted, weather = post.emitted, self.weather
+    def _set_out_at_last(self, post: Post) -> None:
+        self._set_out(*post)
+
+    def _set_out(self, emitted: Emitted, attempt: int, since_ms: int) -> None:
+        """Stripe's POST is on its way: its arrival, what the ingress answers, and what it publishes."""
+        name, origin, weather, now = emitted.name, emitted.origin, self.weather, self.kernel.now
+        label = f"{origin}/pipe/{name}/post{attempt}"
+        delay, rank = self.choices.when(label, WEBHOOK)
+        at_ms = now + delay
         if self._bodies:
-            body, now_s = _encode(emitted.event), self.kernel.now // 1000
-            ingress.verify(body, ingress.sign(body, self._secret, now_s), self._secret, now_s)
-        if weather is not None and weather.refuses(emitted, post.attempt, self.kernel.now):
-            self._refused(post)
+            self._sign_and_verify(emitted.event, at_ms // 1000)
+        if weather is not None and weather.refuses(emitted, attempt, at_ms):
+            self.kernel.call_at(at_ms, rank, self._refused, Post(emitted, attempt, since_ms), label=label, open_ms=delay)
             return
-        if post.attempt > 1:
+        if attempt > 1:
             self.counts.redelivered += 1
-            self._note("redelivered", emitted, post.attempt)
-        self.receiver.acknowledged(emitted)
-        self.subscription.publish(emitted, emitted.name, emitted.origin, emitted.customer)
+            self._note("redelivered", emitted, attempt)
+        self.receiver.acknowledged(emitted, at_ms)
+        if self.filter.ignores(emitted.event):
+            self.counts.delivered += 1
+            self._note("dropped", emitted, attempt)
+            return
+        self.subscription.publish(emitted, name, origin, emitted.customer, delay)
         if weather is not None and weather.copies(emitted):
-            self._publish_again(emitted)
+            self._publish_again(emitted, delay)
+
+    def _sign_and_verify(self, event: Event, now_s: int) -> None:
+        """Each try is stamped and signed as it is made."""
+        body = _encode(event)
+        ingress.verify(body, ingress.sign(body, self._secret, now_s), self._secret, now_s)
 
     def _refused(self, post: Post) -> None:
         """Stripe got no 2xx: it backs off and posts again, or has tried for three days and gives up."""
-        emitted, attempt = post.emitted, post.attempt
+        emitted, attempt, since_ms = post
         self._note("refused", emitted, attempt)
         jitter = self.choices.ask(f"{emitted.origin}/pipe/{emitted.name}/backoff{attempt}", BACKOFF_JITTER)
         wait_ms = STRIPE_RETRY.backoff_ms(attempt) + jitter
-        if self.kernel.now + wait_ms <= post.since_ms + STRIPE_GIVES_UP_MS:
-            self._send(post._replace(attempt=attempt + 1), wait_ms)
+        if self.kernel.now + wait_ms <= since_ms + STRIPE_GIVES_UP_MS:
+            self._post_later(Post(emitted, attempt + 1, since_ms), wait_ms)
             return
         self._note("undelivered", emitted, attempt)
         self.undelivered.append(post)
-        if emitted.event.type in HANDLERS:
-            self.receiver.on_the_way(emitted.customer, -1)
+        self._is_on_the_way(emitted, -1)
 
-    def _publish_again(self, emitted: Emitted) -> None:
+    def _publish_again(self, emitted: Emitted, delay_ms: int) -> None:
         """Pub/Sub delivers the same event once more."""
         again = msgspec.structs.replace(emitted, name=emitted.name + AGAIN)
         self.counts.duplicates += 1
-        if emitted.event.type in HANDLERS:
-            self.receiver.on_the_way(emitted.customer, 1)
+        self._is_on_the_way(again, 1)
         self._note("duplicate", again)
-        self.subscription.publish(again, again.name, again.origin, again.customer)
+        self.subscription.publish(again, again.name, again.origin, again.customer, delay_ms)
 
     def redrive(self) -> None:
         """The operator sends every dead letter once more, and has Stripe send again what it had given up."""
         self.subscription.redrive()
         given_up, self.undelivered = self.undelivered, []
-        for post in given_up:
-            self._note("redriven", post.emitted, post.attempt)
-            if post.emitted.event.type in HANDLERS:
-                self.receiver.on_the_way(post.emitted.customer, 1)
-            self._send(Post(post.emitted, post.attempt + 1, self.kernel.now), 0)
+        for emitted, attempt, _ in given_up:
+            self._note("redriven", emitted, attempt)
+            self._is_on_the_way(emitted, 1)
+            self._set_out(emitted, attempt + 1, self.kernel.now)
+
+    # -- where it arrives ------------------------------------------------------------------------------------------------------------
 
     def _receive(self, parcel: Parcel, done: Done) -> None:
         emitted: Emitted = parcel.item
@@ -220,50 +238,48 @@ class Pipe:
         if self.weather is not None and self.weather.fails(parcel):
             done(DeliveryError(parcel.name))
             return
-        refused = self.filter.refuses(emitted.event)
-        if refused is not None:
-            if refused == "finished" and not emitted.name.endswith(AGAIN):
+        if self.filter.has_finished(emitted.event):
+            if not emitted.name.endswith(AGAIN):
                 self.counts.duplicates += 1
             done(None)
             return
-        accounts = self._resolve(emitted)
-        if accounts is None:
+        accounts = self.receiver.accounts_of(emitted.customer) if emitted.customer else ()
+        if len(accounts) == 1:
+            now, account = self.kernel.now, accounts[0]
+            self.receiver.took(account, now - emitted.at_ms)
+            message = Message(emitted.name, emitted.origin, f"stripe.{emitted.event.type}", account, now, emitted.event)
+            self.receiver.forward(message, parcel.attempt, done)
+        elif emitted.customer and not accounts:
             done(ResolutionError(emitted.customer))
-            return
-
-        def handled(failure: Exception | None) -> None:
-            if failure is None:
-                self.filter.finished(emitted.event, self.kernel.now)
-            done(failure)
-
-        if len(accounts) != 1:
+        else:
             self._note("merged" if accounts else "no_customer", emitted)
-            handled(None)
-            return
-        self.receiver.took(accounts[0], self.kernel.now - emitted.at_ms)
-        message = Message(emitted.name, emitted.origin, f"stripe.{emitted.event.type}", accounts[0], self.kernel.now, emitted.event)
-        self.receiver.forward(message, parcel.attempt, handled)
-
-    def _resolve(self, emitted: Emitted) -> tuple[str, ...] | None:
-        """The event's accounts; () for an event that belongs to no customer, None for a customer that no account is known for."""
-        if not emitted.customer:
-            return ()
-        return self.receiver.accounts_of(emitted.customer) or None
+            done(None)
 
     def _log(self, what: str, parcel: Parcel) -> None:
         emitted: Emitted = parcel.item
-        event_type = emitted.event.type
-        self.receiver.record(MessageRecord("messages", self.kernel.now, what, emitted.name, event_type, emitted.customer, parcel.attempt))
-        if what == "dead_letter":
+        self._note(what, emitted, parcel.attempt)
+        if what == "finished":
+            self.filter.finished(emitted.event, self.kernel.now)
+            self.receiver.on_the_way(emitted.customer, -1)
+        elif what == "dead_letter":
             self.counts.dead_letter += 1
-        if event_type in HANDLERS:
-            if what in ("finished", "dead_letter"):
-                self.receiver.on_the_way(emitted.customer, -1)
-            elif what == "redriven":
-                self.receiver.on_the_way(emitted.customer, 1)
+            self.receiver.on_the_way(emitted.customer, -1)
+        elif what == "redriven":
+            self.receiver.on_the_way(emitted.customer, 1)
+
+    def _is_on_the_way(self, emitted: Emitted, by: int) -> None:
+        """An event that somebody handles has set out (1) or has come to its end (-1)."""
+        if not self.filter.ignores(emitted.event):
+            self.receiver.on_the_way(emitted.customer, by)
 
     def _note(self, what: str, emitted: Emitted, attempt: int = 0) -> None:
         self.receiver.record(MessageRecord("messages", self.kernel.now, what, emitted.name, emitted.event.type, emitted.customer, attempt))
+
+    def memory(self) -> list[Any]:
+        """What becomes of later events by, apart from those that are on the road."""
+        given_up = [(post.emitted.name, post.attempt) for post in self.undelivered]
+        held = [emitted.name for emitted in self._held]
+        return [self.filter.memory(), self.subscription.memory(), given_up, held, self._holds, self._duplicates, self._overtaking.memory()]
 
     # -- what a story does to it -----------------------------------------------------------------------------------------------------
 
@@ -308,8 +324,7 @@ class Pipe:
         twin = msgspec.structs.replace(emitted, event=event, name=f"{emitted.name}/d{copy}")
         self.counts.stripe += 1
         self.counts.duplicates += 1
-        if event.type in HANDLERS:
-            self.receiver.on_the_way(twin.customer, 1)
+        self._is_on_the_way(twin, 1)
         self._note("duplicate", twin)
         self._post(twin, (copy - 1) * DUPLICATE_AFTER_MS)
 

@@ -53,7 +53,7 @@ _TABLE = (
     Handler("charge.failed", "ledger", "customer", _LEDGER),
     Handler("refund.updated", "ledger", "charge", _LEDGER),
     Handler("payment_intent.requires_action", "payments", "customer", _NOTHING),
-    Handler("payment_intent.processing", "payments", "customer", _NOTHING),
+    Handler("payment_intent.processing", "payments", "customer", _STATE),
     Handler("setup_intent.setup_failed", "mandates", "customer", _NOTHING),
     Handler("payment_method.automatically_updated", "customers", "customer", _PROFILE),
     Handler("payment_method.detached", "customers", "customer", _PROFILE),

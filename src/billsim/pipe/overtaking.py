@@ -24,6 +24,9 @@ class _Waiting:
         self.journey = journey
         self.timer: Call | None = None
 
+    def __repr__(self) -> str:
+        return self.journey.emitted.name
+
 
 class Overtaking:
     """Keeps events, and sends each on its way with `post(emitted, after_ms)` when what it waits for has happened.
@@ -51,6 +54,10 @@ class Overtaking:
             return
         for waiting in [waiting for waiting in here if _is_overtaken(waiting.journey, emitted)]:
             self._send(waiting, AHEAD_MS)
+
+    def memory(self) -> list[str]:
+        """The names of the events that wait."""
+        return sorted(waiting.journey.emitted.name for here in self._waiting.values() for waiting in here)
 
     def end(self) -> None:
         """Nothing waits any longer."""

@@ -32,7 +32,7 @@ class Weather(Protocol):
         ...
 
     def refuses(self, emitted: Emitted, post: int, now_ms: int) -> bool:
-        """Whether Stripe gets no 2xx for the `post`-th POST of an event (from 1)."""
+        """Whether Stripe gets no 2xx for the `post`-th POST of an event (from 1), which arrives at `now_ms`."""
         ...
 
     def copies(self, emitted: Emitted) -> int:

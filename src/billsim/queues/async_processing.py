@@ -37,8 +37,19 @@ class Member(NamedTuple):
 
 def queue(kernel: Kernel, choices: Choices, consume: Receive, log: Log, *, loses_ack: Callable[[Parcel], bool] | None = None) -> Topic:
     """The queue, whose messages reach `consume` in batches."""
-    batches = Batches(kernel, choices, consume)
-    return Topic(kernel, choices, "async-processing", QUEUE, batches.receive, log, retry=RETRY, loses_ack=loses_ack)
+    return Batched(kernel, choices, Batches(kernel, choices, consume), log, loses_ack)
+
+
+class Batched(Topic):
+    """A topic that delivers into batches."""
+
+    def __init__(self, kernel: Kernel, choices: Choices, batches: Batches, log: Log, loses_ack: Callable[[Parcel], bool] | None) -> None:
+        super().__init__(kernel, choices, "async-processing", QUEUE, batches.receive, log, retry=RETRY, loses_ack=loses_ack)
+        self._batches = batches
+
+    def memory(self) -> list[Any]:
+        """The dead letters, and what waits for its batch to be delivered."""
+        return [super().memory(), self._batches.memory()]
 
 
 class Batches:
@@ -50,6 +61,10 @@ class Batches:
         self._consume = consume
         self._open: list[Member] = []
         self._timer: Call | None = None
+
+    def memory(self) -> list[str]:
+        """The names of what waits."""
+        return [member.parcel.name for member in self._open]
 
     def receive(self, parcel: Parcel, done: Done) -> None:
         """A message has arrived; the first of a batch sets its timer, the last one delivers it."""

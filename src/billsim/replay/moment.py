@@ -95,9 +95,9 @@ def instant(text: str) -> int:
 
 def _look(world: World, account: str) -> Any:
     """The parts of a Moment that are the world's; the nearest name ('' for none) where there is no such account."""
-    shard = world.stores.shards.get(account)
+    shard = world.stores.get(account)
     if shard is None:
-        return nearest(account, list(world.stores.shards)) or ""
+        return nearest(account, world.stores.names) or ""
     now_ms, mapping = world.kernel.now, shard.one("subs_customer")
     shared = mapping is not None and len(world.accounts_of(mapping.stripe_customer)) > 1
     expected = truth(shard, world.policy, now_ms, shared)

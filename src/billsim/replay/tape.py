@@ -14,6 +14,7 @@ from billsim.run import SHIPPED, Progress, RunResult, run_scenario
 from billsim.rundir import RunDir, read_run, read_tape
 from billsim.scenario.errors import InputError
 from billsim.scenario.plan import Scenario
+from billsim.scenario.tales import told
 from billsim.scenario.toml_file import load
 
 
@@ -40,7 +41,11 @@ def record(
     strict: bool = False,
     platform: Platform = SHIPPED,
 ) -> RunResult:
-    """Run a scenario and keep the run in the directory `out`; see `run_scenario`. Raises InputError for a folder that is taken."""
+    """Run a scenario and keep the run in the directory `out`; see `run_scenario`. Of tales, the story that was told is kept.
+
+    Raises InputError for a folder that is taken.
+    """
+    scenario = told(scenario, seed)
     about = {"seed": seed, "engine": engine, **({"platform": msgspec.to_builtins(platform)} if platform != SHIPPED else {})}
     with RunDir(out, scenario, about) as kept:
         result = run_scenario(

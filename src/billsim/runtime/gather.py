@@ -1,35 +1,35 @@
-"""Gathering an account: one effect and one kernel event, though each row is read at its own instant.
+"""Gathering an account: one effect, one question and one kernel event, though each row is read at its own instant.
 
-A shard keeps what its rows were while a gather is under way; when the slowest read is in, the rows are taken back to the instants at which they
-were read.
+Only the slowest read says when a gather is over. A shard keeps what its rows were while one is under way; rows that moved meanwhile are taken back to
+the instant at which they were read, and that instant is asked for only then, because nothing else depends on it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-from billsim.core.choices import Quantiles
-from billsim.core.latency import STORE, STRIPE_READ
+from billsim.core.choices import Choices, Quantiles
+from billsim.core.latency import STORE, STRIPE_READ, slowest
 from billsim.ports import AccountState, StripeState
 from billsim.stores.base import Shard, Undo
 
 # What a gather reads, each at its own instant, and how long such a read takes.
-GATHERED: tuple[tuple[str, Quantiles], ...] = (
-    ("subs_dunning", STORE),
-    ("subs_account", STORE),
-    ("subs_customer", STORE),
-    ("billing_prod", STORE),
-    ("cf_prod", STORE),
-    ("ope", STORE),
-    ("www", STORE),
-    ("stripe.customer", STRIPE_READ),
-    ("stripe.subscription", STRIPE_READ),
-    ("stripe.invoice", STRIPE_READ),
-)
-_NAMES = tuple(name for name, _ in GATHERED)
-# Kinds of Stripe object, as records name them, and the request of a gather that brings them.
+GATHERED: dict[str, Quantiles] = {
+    "subs_dunning": STORE,
+    "subs_account": STORE,
+    "subs_customer": STORE,
+    "billing_prod": STORE,
+    "cf_prod": STORE,
+    "ope": STORE,
+    "www": STORE,
+    "stripe.customer": STRIPE_READ,
+    "stripe.subscription": STRIPE_READ,
+    "stripe.invoice": STRIPE_READ,
+}
+_STORES = tuple(name for name, table in GATHERED.items() if table is STORE)
+# Kinds of Stripe object, as records name them and in the order of a StripeState, and the request of a gather that brings them.
 _BROUGHT_BY = {
     "stripe.customer": "stripe.customer",
     "stripe.payment_method": "stripe.customer",
@@ -38,54 +38,72 @@ _BROUGHT_BY = {
     "stripe.payment_intent": "stripe.invoice",
     "stripe.charge": "stripe.invoice",
 }
+_KINDS = tuple(_BROUGHT_BY)
 
 
 class Branches(NamedTuple):
-    """What a gather reads: (store, how long that takes), and how many of these are round trips to stores and to Stripe."""
+    """What a gather reads: store -> how long that takes, and how long the slowest takes; how many of these are round trips to stores and to Stripe.
 
-    reads: tuple[tuple[str, Quantiles], ...]
+    `rows` are the stores in the order of an AccountState, '' for one that is not read; `objects` says of each kind at Stripe whether it is.
+    """
+
+    reads: dict[str, Quantiles]
+    slowest: Quantiles
     store_trips: int
     stripe_trips: int
+    rows: tuple[str, ...]
+    objects: tuple[bool, ...]
 
 
 @cache
 def branches(parts: tuple[str, ...]) -> Branches:
     """What a gather of these parts reads; () is all. Raises ValueError for a part that there is not."""
-    unknown = [part for part in parts if part not in _NAMES]
+    unknown = [part for part in parts if part not in GATHERED]
     if unknown:
-        raise ValueError(f"{unknown[0]!r} is no part of a gather; there are {', '.join(_NAMES)}")
-    reads = tuple(branch for branch in GATHERED if not parts or branch[0] in parts)
-    stripe_trips = sum(store.startswith("stripe.") for store, _ in reads)
-    return Branches(reads, len(reads) - stripe_trips, stripe_trips)
+        raise ValueError(f"{unknown[0]!r} is no part of a gather; there are {', '.join(GATHERED)}")
+    reads = {store: table for store, table in GATHERED.items() if not parts or store in parts}
+    rows = tuple(store if store in reads else "" for store in _STORES)
+    store_trips = sum(bool(store) for store in rows)
+    objects = tuple(request in reads for request in _BROUGHT_BY.values())
+    return Branches(reads, slowest(list(reads.values())), store_trips, len(reads) - store_trips, rows, objects)
 
 
-def gathered(shard: Shard, parts: tuple[str, ...], instants: Sequence[int], sharers: Sequence[str]) -> AccountState:
+def read_instants(undone: Sequence[Undo], parts: tuple[str, ...], label: str, began_ms: int, ended_ms: int, choices: Choices) -> dict[str, int]:
+    """When the gather `label` read each branch that has moved since it began: each takes its own time, and none longer than the slowest."""
+    reads, found = branches(parts).reads, dict[str, int]()
+    for undo in undone:
+        store = _BROUGHT_BY.get(undo.store, undo.store)
+        if undo.at > began_ms and store in reads and store not in found:
+            found[store] = min(began_ms + choices.ask(f"{label}/{store}", reads[store]), ended_ms)
+    return found
+
+
+def gathered(shard: Shard, parts: tuple[str, ...], read_at: Mapping[str, int], sharers: Sequence[str]) -> AccountState:
     """The account as the reads of `parts` found it; ends the gather.
 
-    `instants` are when each branch was read, and `sharers` all accounts of the customer.
+    `read_at` is when each branch was read that moved meanwhile, and `sharers` all accounts of the customer.
     """
     rows, many, stripe = shard.rows, shard.many, _objects(shard)
-    if shard.undo:
-        rows, many, stripe = _as_of(shard.undo, dict(zip((store for store, _ in branches(parts).reads), instants, strict=True)), rows, many, stripe)
+    if read_at:
+        rows, many, stripe = _as_of(shard.undo, read_at, rows, many, stripe)
     shard.gathers -= 1
-    if not shard.gathers:
+    if not shard.gathers and shard.undo:
         shard.undo.clear()
+    read = branches(parts)
+    dunning, profile, customer, ledger, entitlements, ope, zones = read.rows
     if parts:
-        rows = {store: row for store, row in rows.items() if store in parts}
-        many = {store: kept for store, kept in many.items() if store in parts}
-        stripe = {kind: kept if _BROUGHT_BY[kind] in parts else {} for kind, kept in stripe.items()}
-    customer, *objects = stripe.values()
+        stripe = [objects if asked else nothing for objects, asked, nothing in zip(stripe, read.objects, _nothing(), strict=True)]
     return AccountState(
         shard.account,
-        rows.get("subs_dunning"),
-        rows.get("subs_account"),
-        rows.get("subs_customer"),
-        many.get("billing_prod", {}),
-        many.get("cf_prod", {}),
-        many.get("ope", {}),
-        many.get("www", {}),
-        StripeState(next(iter(customer.values()), None), *objects),
-        tuple(account for account in sharers if account != shard.account) if len(sharers) > 1 else (),
+        rows.get(dunning),
+        rows.get(profile),
+        rows.get(customer),
+        many.get(ledger, {}),
+        many.get(entitlements, {}),
+        many.get(ope, {}),
+        many.get(zones, {}),
+        StripeState(*stripe),
+        tuple([account for account in sharers if account != shard.account]) if len(sharers) > 1 else (),
     )
 
 
@@ -93,31 +111,42 @@ Rows = dict[str, Any]
 Kept = dict[str, dict[str, Any]]
 
 
-def _objects(shard: Shard) -> Kept:
-    """The customer's objects at Stripe as they stand, by kind."""
+def _objects(shard: Shard) -> list[Any]:
+    """The customer's objects at Stripe as they stand, as a StripeState has them."""
     book = shard.stripe
     if book is None:
-        return {kind: {} for kind in _BROUGHT_BY}
-    return {
-        "stripe.customer": {} if book.customer is None else {book.id: book.customer},
-        "stripe.payment_method": book.payment_methods,
-        "stripe.subscription": book.subscriptions,
-        "stripe.invoice": book.invoices,
-        "stripe.payment_intent": book.payment_intents,
-        "stripe.charge": book.charges,
-    }
+        return _nothing()
+    return [book.customer, book.payment_methods, book.subscriptions, book.invoices, book.payment_intents, book.charges]
 
 
-def _as_of(undone: Sequence[Undo], read_at: dict[str, int], rows: Rows, many: Kept, stripe: Kept) -> tuple[Rows, Kept, Kept]:
-    """Copies of the rows and objects, with every write taken back that came after the instant at which its branch was read."""
-    rows, many, stripe = dict(rows), {store: dict(kept) for store, kept in many.items()}, {kind: dict(kept) for kind, kept in stripe.items()}
-    for undo in reversed(undone):
-        instant = read_at.get(_BROUGHT_BY.get(undo.store, undo.store))
-        if instant is None or undo.at <= instant:
+def _nothing() -> list[Any]:
+    return [None, {}, {}, {}, {}, {}]
+
+
+def _as_of(undone: Sequence[Undo], read_at: Mapping[str, int], rows: Rows, many: Kept, stripe: list[Any]) -> tuple[Rows, Kept, list[Any]]:
+    """The rows and objects with every write taken back that came after the instant at which its branch was read; copies only what that changes."""
+    rows, many, stripe = dict(rows), dict(many), list(stripe)
+    copied: list[str] = []
+    for store, key, old in [(undo.store, undo.key, undo.old) for undo in reversed(undone) if _is_later(undo, read_at)]:
+        if store == "stripe.customer":
+            stripe[0] = old
             continue
-        kept = stripe[undo.store] if undo.store in stripe else rows if undo.key == undo.store else many.setdefault(undo.store, {})
-        if undo.old is None:
-            kept.pop(undo.key, None)
+        if store == key:
+            kept = rows
+        elif store in _BROUGHT_BY:
+            place = _KINDS.index(store)
+            kept = stripe[place] = stripe[place] if store in copied else dict(stripe[place])
         else:
-            kept[undo.key] = undo.old
+            kept = many[store] = many.get(store, {}) if store in copied else dict(many.get(store, {}))
+        copied.append(store)
+        if old is None:
+            kept.pop(key, None)
+        else:
+            kept[key] = old
     return rows, many, stripe
+
+
+def _is_later(undo: Undo, read_at: Mapping[str, int]) -> bool:
+    """The write came after the instant at which its branch was read."""
+    instant = read_at.get(_BROUGHT_BY.get(undo.store, undo.store))
+    return instant is not None and undo.at > instant

@@ -16,7 +16,6 @@ from billsim.core.latency import OUTBOUND, STORE, STRIPE_ANSWER, STRIPE_READ, ST
 from billsim.core.measure import clock_ns
 from billsim.core.trace import ActionRecord, MarkRecord, Trace, WriteRecord
 from billsim.ports import (
-    AccountState,
     Act,
     Ask,
     CallStripe,
@@ -33,15 +32,16 @@ from billsim.ports import (
     Transact,
     Write,
 )
-from billsim.runtime.gather import branches, gathered
-from billsim.runtime.task import Ended, Host, Task
+from billsim.runtime.gather import branches, gathered, read_instants
+from billsim.runtime.hazards import READS, Exposure, Hazards, Late, ProcessDied
+from billsim.runtime.task import Answered, Ended, Host, Task
 from billsim.stores import stripe_metadata
 from billsim.stores.base import Shard, Stores, Written
 
 WAITING = object()
-_BARE_YIELD = "None"
+_THROUGH = object()
+_BEGUN = Answered(None, None)
 
-_READS = (".retrieve", ".list")
 _AUTHORITIES = frozenset({"ope", "subs_customer"})
 
 
@@ -97,6 +97,7 @@ class Runtime:
             GatherAll: self._gather,
             Scan: self._scan,
             CallStripe: self._call,
+            Answered: self._answered,
             Act: self._act,
             Sleep: self._slept,
         }
@@ -106,13 +107,18 @@ class Runtime:
     def start(self, component: Component, message: Message, name: str, ended: Ended) -> Task:
         """Run a component on a message until its first effect that takes time; `ended` is called when it is through, or has failed."""
         shard = self.stores.shard(message.account) if message.account else None
-        task = Task(self.kernel, self.due, component, message, name, shard, ended)
-        self.running[name] = task
+        task = self.running[name] = Task(self._go_on, component, message, name, shard, ended)
         self.host.busy(message.account, 1)
-        if component.name == "dunning_brain":
+        if task.measured:
             self.recomputes += 1
-        self._advance(task, None, None)
+        self._go_on(task, _BEGUN)
         return task
+
+    def expose(self, hazards: Hazards) -> None:
+        """From now on tasks are exposed to hazards."""
+        exposed = Exposure(hazards, self.kernel, self.choices, self._begin, lambda name: self.line_of(name)[-1], WAITING)
+        self._begin = dict.fromkeys(self._begin, exposed.begin)
+        self._finish[Late] = exposed.at_last
 
     def line_of(self, name: str) -> list[Task]:
         """The task of this name, who started it, and so on up to the one that a message woke; without those that had ended before this step."""
@@ -124,46 +130,44 @@ class Runtime:
             name = name.rpartition("/")[0]
         return line
 
-    def due(self, task: Task) -> None:
-        """The pending effect of a task is due: perform it and go on."""
-        began, effect, answer, failure = clock_ns(), task.effect, None, None  # type: int, Any, Any, Exception | None
-        try:
-            answer = self._finish[type(effect)](task, effect)
-        except Exception as refused:
-            failure = refused
-        task.whole_ns += clock_ns() - began
-        if answer is not WAITING:
-            self._advance(task, answer, failure)
-
-    def _advance(self, task: Task, answer: Any, failure: Exception | None) -> None:
-        began, begin = clock_ns(), self._begin
+    def _go_on(self, task: Task, effect: Any) -> None:
+        """Perform what a task has waited for, which is due, and run on from effect to effect until it waits again or is through."""
+        performers, steps, measured = self._finish, task.steps, task.measured
+        began_ns = clock_ns() if measured else 0
         while True:
-            effect, raised = _resume(task, answer, failure)
-            if effect is None:
-                task.whole_ns += clock_ns() - began
-                self._end(task, raised)
-                return
-            failure = None
-            task.effect = effect
-            if not task.message.account:
-                self._turn_to(task, getattr(effect, "account", task.working_on))
+            answer, failure = None, None  # type: Any, Exception | None
             try:
-                performer = begin[type(effect)]
-            except KeyError:
-                answer, failure = None, TypeError(f"{task.component.name} yielded {effect!r}, which is no effect")
-                continue
-            try:
-                answer = performer(task, effect)
+                answer = performers[type(effect)](task, effect)
+            except ProcessDied as died:
+                effect, failure = _THROUGH, died
+                break
             except Exception as refused:
-                # A store or a part that there is not, say: the component is told where it asked.
-                answer, failure = None, refused
+                # Stripe's refusal, say, or a store that there is not: the component is told where it asked.
+                failure = refused if type(effect) in performers else _no_effect(task, effect)
             if answer is WAITING:
-                task.whole_ns += clock_ns() - began
-                return
+                break
+            resumed_ns = clock_ns() if measured else 0
+            try:
+                effect = steps.send(answer) if failure is None else steps.throw(failure)
+            except StopIteration:
+                effect, failure = _THROUGH, None
+            except Exception as raised:
+                effect, failure = _THROUGH, raised
+            if measured:
+                task.spent_ns += clock_ns() - resumed_ns
+            if effect is _THROUGH:
+                break
+            task.effect, performers = effect, self._begin
+            if task.shard is None:
+                self._turn_to(task, getattr(effect, "account", task.working_on))
+        if measured:
+            task.whole_ns += clock_ns() - began_ns
+        if effect is _THROUGH:
+            self._end(task, failure)
 
     def _end(self, task: Task, failure: Exception | None) -> None:
         self.over[task.name] = self.running.pop(task.name)
-        if task.component.name == "dunning_brain":
+        if task.measured:
             self.compute_us.add(task.spent_ns // 1000)
             self.whole_us.add(task.whole_ns // 1000)
         if failure is not None:
@@ -179,8 +183,9 @@ class Runtime:
             self.host.busy(left, -1)
 
     def _wait(self, task: Task, what: str, table: Quantiles) -> Any:
-        delay, rank = self.choices.when(task.label(what), table)
-        self.kernel.after(delay, rank, task)
+        label = task.name_of(what)
+        delay, rank = self.choices.when(label, table)
+        self.kernel.after(delay, rank, task, label)
         return WAITING
 
     # -- stores --------------------------------------------------------------------------------------------------------------------
@@ -192,16 +197,10 @@ class Runtime:
     def _read(self, task: Task, effect: Read) -> Any:
         row = self.stores.read(effect.store, effect.account, effect.key)
         task.seen.append((self.kernel.now, effect, row))
-        if effect.key is None and self.stores.schemas[effect.store].many:
-            for key, each in row.items():
-                task.reads[effect.store, effect.account, key] = each.version
-        else:
-            task.reads[effect.store, effect.account, effect.key or ""] = row.version if row is not None else 0
         return row
 
     def _write(self, task: Task, effect: Write) -> Any:
-        key = effect.key or ""
-        read_version = task.reads.get((effect.store, effect.account, key), -1)
+        read_version = task.known_version(effect.store, effect.account, effect.key or "")
         return self._commit(task, effect.store, effect.account, effect.key, effect.fields, read_version)
 
     def _compare_and_set(self, task: Task, effect: CompareAndSet) -> Any:
@@ -223,7 +222,7 @@ class Runtime:
         for change, outcome in zip(effect.changes, written, strict=True):
             if outcome is not None:
                 at = (effect.store, change.account, change.key or "")
-                read_version = change.version if change.version is not None else task.reads.get(at, -1)
+                read_version = change.version if change.version is not None else task.known_version(*at)
                 self._record_write(task, *at, read_version, outcome)
         return True
 
@@ -233,13 +232,12 @@ class Runtime:
 
     def _record_write(self, task: Task, store: str, account: str, key: str, read_version: int, written: Written) -> Any:
         old, new = written
-        task.reads[store, account, key] = new.version
-        task.writes += 1
+        task.wrote(store, account, key, new.version)
         shard = self.stores.shard(account)
         if store in _AUTHORITIES or (store == "subs_account" and (old is None or old.account_type != new.account_type)):
             shard.authority += 1
-        about = (self.kernel.now, task.component.name, task.name, task.cause, store, account, key, read_version)
-        self.record(shard, WriteRecord("writes", *about, old, new))
+        now = self.kernel.now
+        self.record(shard, WriteRecord("writes", now, task.component.name, task.name, task.cause, store, account, key, read_version, old, new))
         return new
 
     def record(self, shard: Shard, record: WriteRecord | ActionRecord) -> None:
@@ -255,80 +253,68 @@ class Runtime:
     def _scan(self, task: Task, effect: Scan) -> Any:
         rows = tuple(self.stores.scan(effect.store, effect.where))
         task.seen.append((self.kernel.now, effect, rows))
-        for row in rows:
-            task.reads[effect.store, row.account, getattr(row, "key", "")] = row.version
         return rows
 
     # -- gather --------------------------------------------------------------------------------------------------------------------
 
     def _begin_gather(self, task: Task, effect: GatherAll) -> Any:
-        base = task.label("gather")
         read = branches(effect.parts)
-        answers = self.choices.spread(base, read.reads)
         self.stripe_trips += read.stripe_trips
         self.store_trips += read.store_trips
-        now = self.kernel.now
-        task.instants = [now + delay for delay, _ in answers]
-        self.stores.shard(effect.account).gathers += 1
-        delay, rank = max(answers)
-        self.kernel.after(delay, rank, task)
+        shard = self.stores.shard(effect.account)
+        shard.gathers += 1
+        label = task.name_of("gather")
+        task.begun = (label, self.kernel.now, shard)
+        delay, rank = self.choices.when(label, read.slowest)
+        self.kernel.after(delay, rank, task, label)
         return WAITING
 
     def _gather(self, task: Task, effect: GatherAll) -> Any:
-        shard = self.stores.shard(effect.account)
-        state = gathered(shard, effect.parts, task.instants, self._sharers(shard))
-        self._remember_versions(task, state)
-        task.seen.append((task.instants, effect, state))
+        (label, began_ms, shard), now = task.begun, self.kernel.now
+        read_at = read_instants(shard.undo, effect.parts, label, began_ms, now, self.choices) if shard.undo else {}
+        mapping = shard.rows.get("subs_customer")
+        sharers = self.stores.by_customer.get(mapping.stripe_customer, ()) if mapping is not None else ()
+        state = gathered(shard, effect.parts, read_at, sharers)
+        task.seen.append(((now, read_at), effect, state))
         return state
-
-    def _sharers(self, shard: Shard) -> tuple[str, ...]:
-        mapping = shard.one("subs_customer")
-        return self.stores.by_customer.get(mapping.stripe_customer, ()) if mapping is not None else ()
-
-    def _remember_versions(self, task: Task, state: AccountState) -> None:
-        reads, account = task.reads, state.account
-        for store, row in (("subs_dunning", state.dunning), ("subs_account", state.profile), ("subs_customer", state.customer)):
-            reads[store, account, ""] = row.version if row is not None else 0
-        for store, kept in (("cf_prod", state.entitlements), ("ope", state.ope)):
-            for key, each in kept.items():
-                reads[store, account, key] = each.version
 
     # -- Stripe --------------------------------------------------------------------------------------------------------------------
 
     def _begin_call(self, task: Task, effect: CallStripe) -> Any:
         self.stripe_trips += 1
-        task.answering = False
-        table = STRIPE_READ if effect.method.endswith(_READS) else STRIPE_WRITE
+        table = STRIPE_READ if effect.method.endswith(READS) else STRIPE_WRITE
         return self._wait(task, f"{effect.method}/{effect.id}", table)
 
     def _call(self, task: Task, effect: CallStripe) -> Any:
-        if task.answering:
-            task.answering = False
-            if task.failure is not None:
-                raise task.failure
-            return task.answer
-        task.answer, task.failure = None, None
         if "metadata" in effect.params:
             stripe_metadata.check_writer(task.component.writer)
+        answered = self._ask_stripe(task, effect)
+        task.seen.append((self.kernel.now, effect, answered.answer))
+        if effect.method.endswith(READS):
+            return self._answered(task, answered)
+        # What Stripe did is done; the caller learns of it a little later, and its webhook may be faster.
+        task.effect = answered
+        return self._wait(task, f"{effect.method}/{effect.id}/answer", STRIPE_ANSWER)
+
+    def _ask_stripe(self, task: Task, effect: CallStripe) -> Answered:
         self.caller, outer = task, self.caller
         try:
-            task.answer = self.payments.call(effect.method, effect.id, effect.params, key=effect.idempotency_key, task=task.name)
+            answer = self.payments.call(effect.method, effect.id, effect.params, key=effect.idempotency_key, task=task.name)
+            return Answered(answer, None)
         except Exception as failure:
-            task.failure = failure
+            return Answered(None, failure)
         finally:
             self.caller = outer
-            task.seen.append((self.kernel.now, effect, task.answer))
-        if effect.method.endswith(_READS):
-            task.answering = True
-            return self._call(task, effect)
-        # What Stripe did is done; the caller learns of it a little later, and its webhook may be faster.
-        task.answering = True
-        return self._wait(task, f"{effect.method}/{effect.id}/answer", STRIPE_ANSWER)
+
+    def _answered(self, _task: Task, effect: Answered) -> Any:
+        if effect.failure is not None:
+            raise effect.failure
+        return effect.answer
 
     # -- the rest ------------------------------------------------------------------------------------------------------------------
 
     def _send(self, task: Task, effect: Send) -> Any:
-        self.host.send(task, effect, task.label(f"send/{effect.kind}"))
+        self.host.send(task, effect, task.name_of(f"send/{effect.kind}"))
         return None
 
     def _start(self, task: Task, effect: Start) -> Any:
@@ -336,7 +322,7 @@ class Runtime:
         if component is None:
             self.host.failed(task, LookupError(f"{task.component.name} started {effect.component}, which this engine does not have"))
             return None
-        name = task.label(effect.component)
+        name = task.name_of(effect.component)
         message = Message(name.removeprefix("e/"), "e", effect.kind, effect.account, self.kernel.now, effect.event, effect.body)
         if not effect.wait:
             self.start(component, message, name, _nobody_waits)
@@ -347,13 +333,13 @@ class Runtime:
         def ended(child: Task, failure: Exception | None) -> None:
             task.writes += child.writes
             if waiting:
-                self._advance(task, None, failure)
+                self._go_on(task, Answered(None, failure))
             else:
                 outcome.append(failure)
 
         self.start(component, message, name, ended)
         if outcome:
-            return _raise_later(self, task, outcome[0])
+            return self._answered(task, Answered(None, outcome[0]))
         waiting = True
         return WAITING
 
@@ -382,7 +368,7 @@ class Runtime:
         return None
 
     def _ask(self, task: Task, effect: Ask) -> Any:
-        return self.choices.ask(task.label(effect.kind), effect.table)
+        return self.choices.ask(task.name_of(effect.kind), effect.table)
 
     def _now(self, _task: Task, _effect: Now) -> Any:
         return self.kernel.now
@@ -396,28 +382,9 @@ class Runtime:
         self.trace.add(MarkRecord("marks", self.kernel.now, mark, account, task))
 
 
-def _resume(task: Task, answer: Any, failure: Exception | None) -> tuple[Any, Exception | None]:
-    """Run a component on to its next effect. (None, None) when it has ended, (None, why) when it has failed. Its own time is measured here."""
-    began, effect, why = clock_ns(), None, None  # type: int, Any, Exception | None
-    try:
-        effect = task.steps.send(answer) if failure is None else task.steps.throw(failure)
-        if effect is None:
-            effect = _BARE_YIELD
-    except StopIteration:
-        pass
-    except Exception as raised:
-        why = raised
-    task.spent_ns += clock_ns() - began
-    return effect, why
-
-
 def _nobody_waits(_task: Task, _failure: Exception | None) -> None:
     """The end of a task that was started and left to itself."""
 
 
-def _raise_later(runtime: Runtime, task: Task, failure: Exception | None) -> Any:
-    """A child ended before its parent began to wait: answer at once, or throw into the parent."""
-    if failure is None:
-        return None
-    runtime._advance(task, None, failure)
-    return WAITING
+def _no_effect(task: Task, effect: Any) -> TypeError:
+    return TypeError(f"{task.component.name} yielded {effect!r}, which is no effect")

@@ -8,15 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from billsim.core.time import DAY_S, HOUR_MS, SECOND_MS, add_months, to_datetime
-from billsim.stores.base import Shard
+from billsim.core.time import DAY_S, HOUR_MS, add_months, to_datetime
 from billsim.stores.billing_prod import LedgerRow, entry_key
-from billsim.stores.cf_prod import EntitlementRow
 from billsim.stores.ope import OpeItem, OpeSubscription
-from billsim.stores.subs_account import EMAIL_VERIFIED, AccountRow
-from billsim.stores.subs_customer import CustomerRow
-from billsim.stores.subs_dunning import DunningRow
-from billsim.stores.www import ZoneRow
+from billsim.stores.www import LEVEL_OF
 from billsim.stripe.cards import INSUFFICIENT_FUNDS, LOST_CARD, Decline
 from billsim.stripe.objects import (
     Card,
@@ -41,8 +36,8 @@ from billsim.stripe.objects import (
 )
 
 HOUR_S = HOUR_MS // 1000
-FIRST_PRODUCT = "zone_plan"
-_CARD = Card()
+FIRST_PRODUCT = LEVEL_OF
+CARD = Card()
 # Frozen objects share what they have in common: of a hundred thousand objects most have no metadata of their own.
 _NO_METADATA: dict[str, str] = {}
 
@@ -117,7 +112,7 @@ def customer_of(deal: Deal, created: int, *, delinquent: bool = False, metadata:
     )
 
 
-def payment_method_of(deal: Deal, created: int, card: Card = _CARD) -> PaymentMethod:
+def payment_method_of(deal: Deal, created: int, card: Card = CARD) -> PaymentMethod:
     """The account's payment method; `card` is what a card says of itself."""
     return PaymentMethod(
         id=deal.payment_method,
@@ -302,17 +297,3 @@ def ledger_of(account: str, invoices: Iterable[Invoice], charges: Iterable[Charg
 def _enter(rows: dict[str, LedgerRow], account: str, kind: str, id: str, status: str, currency: str, amounts: tuple[int, int, int]) -> None:
     key = entry_key(id, status, amounts[1], amounts[2])
     rows[key] = LedgerRow(account, key, kind, id, status, currency, *amounts, len(rows) + 1, version=1)
-
-
-def healthy_rows(
-    shard: Shard, deal: Deal, began_s: int, ope: dict[str, OpeSubscription], ledger: dict[str, LedgerRow], access: dict[str, EntitlementRow]
-) -> None:
-    """The rows of an account that owes nothing. `deal` is its first, `began_s` when its oldest subscription began."""
-    account, zone = deal.account, f"{deal.account}.example"
-    shard.rows["subs_account"] = AccountRow(account, name_of(account), email_of(account), flags=EMAIL_VERIFIED, version=1)
-    shard.rows["subs_customer"] = CustomerRow(account, deal.customer, deal.plan, version=1)
-    shard.rows["subs_dunning"] = DunningRow(account, since_ms=began_s * SECOND_MS, version=1)
-    shard.many["ope"] = ope
-    shard.many["billing_prod"] = ledger
-    shard.many["cf_prod"] = access
-    shard.many["www"] = {zone: ZoneRow(account, zone, deal.plan, version=1)}

@@ -95,6 +95,15 @@ class Backstage(Protocol):
     def behave(self, payment_method: str, behaviour: CardBehaviour) -> None:
         """From now on the payment method answers like this."""
 
+    def take(self, book: Book) -> None:
+        """Place a whole customer, of whom nothing was placed so far."""
+
+    def expect(self, subscription: str, instant_ms: int) -> None:
+        """The subscription of a customer who sleeps renews at this instant."""
+
+    def asleep(self, wake: Callable[[str], None]) -> None:
+        """There are customers who sleep: `wake` is told of an id that is not known, before it is called missing; '' means all of them."""
+
 
 Truth = Callable[[Shard, int], Expected]
 

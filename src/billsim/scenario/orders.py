@@ -36,9 +36,14 @@ def racing_groups(timeline: Sequence[TimelineRow]) -> tuple[tuple[int, ...], ...
     return tuple(rows for _, group in by_instant if len(rows := tuple(group)) > 1)
 
 
+def open_groups(scenario: Scenario) -> tuple[tuple[int, ...], ...]:
+    """The groups of racing rows whose order the story leaves open: it pins the answer of none of them."""
+    return tuple(rows for rows in racing_groups(scenario.timeline) if not any(offset_label(index) in scenario.answers for index in rows))
+
+
 def count_orders(scenario: Scenario) -> int:
     """How many orders the story has; 1 when nothing races."""
-    return prod(factorial(len(rows)) for rows in racing_groups(scenario.timeline))
+    return prod(factorial(len(rows)) for rows in open_groups(scenario))
 
 
 def orders(scenario: Scenario) -> Iterator[dict[str, int]]:
@@ -49,7 +54,7 @@ def orders(scenario: Scenario) -> Iterator[dict[str, int]]:
     count = count_orders(scenario)
     if count > MOST_ORDERS:
         raise TooManyOrdersError(count)
-    groups = [[_answers(scenario, rows, order) for order in permutations(rows)] for rows in racing_groups(scenario.timeline)]
+    groups = [[_answers(scenario, rows, order) for order in permutations(rows)] for rows in open_groups(scenario)]
     for chosen in product(*groups):
         yield {label: answer for answers in chosen for label, answer in answers.items()}
 
@@ -74,7 +79,7 @@ def _gap(scenario: Scenario, rows: tuple[int, ...]) -> int:
 def control(scenario: Scenario, told: Control) -> Scenario:
     """The story without its race: without some actions or given invoices, and with its rows at least so many minutes apart.
 
-    It ends as long after its last row as it did.
+    What it pins is its race, or its fault: the control answers that like any other question. It ends as long after its last row as it did.
     """
     rows: list[TimelineRow] = []
     for row in scenario.timeline:
@@ -87,4 +92,4 @@ def control(scenario: Scenario, told: Control) -> Scenario:
         replace(account, invoices=tuple(invoice for invoice in account.invoices if invoice.invoice not in told.without_invoices))
         for account in scenario.given
     )
-    return replace(scenario, given=given, timeline=tuple(rows), until=scenario.until + max(0, later))
+    return replace(scenario, given=given, timeline=tuple(rows), answers={}, until=scenario.until + max(0, later))

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from billsim.core.time import HOUR_MS
 from billsim.faults.base import Dial
 from billsim.stripe.settings import StripeSettings
 
@@ -96,8 +97,8 @@ class Outcome(Plan, frozen=True, kw_only=True):
 class Control(Plan, frozen=True, kw_only=True):
     """The race-free control of a story.
 
-    It goes without the rows that `do` one of `without`, without the given invoices `without_invoices`, and with every row at least
-    `apart_minutes` after the one before. `drift` and `closed` are as in an outcome.
+    It goes without the rows that `do` one of `without`, without the given invoices `without_invoices`, with every row at least `apart_minutes` after
+    the one before, and without the story's pinned `answers`. `drift` and `closed` are as in an outcome.
     """
 
     without: tuple[str, ...] = ()
@@ -153,6 +154,53 @@ class Population(Plan, frozen=True, kw_only=True):
     renewal_spread_days: int = 30
 
 
+class Tales(Plan, frozen=True, kw_only=True):
+    """Told stories by the thousand: each seed tells another one.
+
+    A story has 1 to `accounts` accounts and up to `rows` rows over `days` days. `states` weighs how an account is found, `actions` what is done in a
+    row (both: what a name stands for is told in `scenario/tales.py`); a weight of 0 leaves something out. `bursts`: parts per thousand of the rows
+    that share their instant with the row above, or follow it within seconds.
+    """
+
+    accounts: int = 3
+    rows: int = 12
+    days: int = 6
+    bursts: int = 500
+    states: dict[str, int] = msgspec.field(
+        default_factory=lambda: {
+            "healthy": 60,
+            "renewing": 120,
+            "retrying": 280,
+            "delinquent": 180,
+            "bad_debt": 120,
+            "ban_due": 50,
+            "two_debts": 110,
+            "uncollectible": 40,
+            "incomplete": 20,
+            "contract": 20,
+            "no_customer": 10,
+            "merged": 10,
+        }
+    )
+    actions: dict[str, int] = msgspec.field(
+        default_factory=lambda: {
+            "charge": 200,
+            "pay": 190,
+            "update_card": 60,
+            "void": 70,
+            "mark_uncollectible": 50,
+            "recompute": 60,
+            "set_flag": 70,
+            "change_account_type": 20,
+            "subscribe": 30,
+            "challenge": 40,
+            "hold": 90,
+            "duplicate": 60,
+            "cron": 60,
+        }
+    )
+
+
 class Scenario(Plan, frozen=True, kw_only=True):
     """A whole scenario. `source` is the file it came from ('' for none).
 
@@ -162,6 +210,8 @@ class Scenario(Plan, frozen=True, kw_only=True):
     `events`: a file of imported events, beside the scenario's. `rows`: a file of what the stores held at `start`, beside it too; `reconstructed`
     names
     the stores of which it tells nothing: there truth stands in. In a file, `extends` names another that this one is laid over.
+    `answers` pins choices by their labels, in every run: an order, a latency, a fault that strikes (one that is on at all strikes where its label is
+    answered with 1).
     """
 
     id: str
@@ -172,8 +222,10 @@ class Scenario(Plan, frozen=True, kw_only=True):
     expect: dict[str, Expect] = {}
     judge: Judge = Judge()
     population: Population | None = None
+    tales: Tales | None = None
     stripe: StripeSettings = StripeSettings()
     faults: dict[str, Dial] = {}
+    answers: dict[str, int] = {}
     start: int
     until: int
     calm_hours: int = 48
@@ -182,3 +234,8 @@ class Scenario(Plan, frozen=True, kw_only=True):
     rows: str | None = None
     reconstructed: tuple[str, ...] = ()
     source: str = ""
+
+    @property
+    def end(self) -> int:
+        """The last instant of the calm: what would happen later, nobody lives to see."""
+        return self.until + self.calm_hours * HOUR_MS

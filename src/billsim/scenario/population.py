@@ -12,29 +12,14 @@ from typing import NamedTuple
 from billsim.core.choices import Choices, Options, Quantiles
 from billsim.core.policy import DunningPolicy
 from billsim.core.time import DAY_S, SECOND_MS, add_months
-from billsim.scenario.backstory import (
-    FIRST_PRODUCT,
-    HOUR_S,
-    Deal,
-    PastInvoice,
-    billed,
-    customer_of,
-    day_of_month,
-    healthy_rows,
-    ledger_of,
-    ope_of,
-    payment_method_of,
-    price_of,
-    subscription_of,
-)
+from billsim.scenario.backstory import CARD, FIRST_PRODUCT, HOUR_S, Deal, day_of_month, price_of
 from billsim.scenario.given import Backstage, Truth
+from billsim.scenario.paid_up import Running, Sleepers, move_in
 from billsim.scenario.plan import Population, Scenario
 from billsim.scenario.population_people import settle
-from billsim.stores.base import Stores
-from billsim.stores.cf_prod import EntitlementRow
-from billsim.stores.ope import OpeSubscription
+from billsim.stores.base import Shard, Stores
 from billsim.stripe.cards import CardBehaviour
-from billsim.stripe.objects import Charge, Invoice, Price, StripeObject
+from billsim.stripe.objects import Price
 
 SECOND_PRODUCT = "addon-2"
 GOOD, DECLINES, LOST, NEVER_PAID = range(4)
@@ -50,13 +35,15 @@ class Tables(NamedTuple):
     funds_after_s: Quantiles
 
 
-class Member(NamedTuple):
-    """One account of a population: its subscriptions, when each renews (unix seconds), and what kind of payer it is."""
+class Known(NamedTuple):
+    """What was asked about an account at the start: what kind of payer it is, its plans (-1: no second one), and for how long, in seconds, its card
+    lacks funds.
+    """
 
-    account: str
-    deals: tuple[Deal, ...]
-    renewals: tuple[int, ...]
     kind: int
+    plan: int
+    second_plan: int
+    without_s: int
 
 
 def account_name(population: Population, number: int) -> str:
@@ -65,23 +52,76 @@ def account_name(population: Population, number: int) -> str:
 
 
 def populate(scenario: Scenario, stores: Stores, stripe: Backstage, choices: Choices, policy: DunningPolicy, truth: Truth) -> None:
-    """Write the population's accounts into the stores and to Stripe. Truth is asked about those alone who owe at the start."""
+    """Put the population's accounts to sleep in the stores and at Stripe: everything that is asked about one is asked now, and it is built when it is
+    first looked for. Truth is asked about those alone who owe at the start, and they are built at once.
+    """
     population = scenario.population
     if population is None:
         return
     if population.people:
         settle(scenario, stores, stripe, choices, policy, truth)
         return
-    tables = _tables(population)
-    prices = {}
-    for plan, amount in population.plans.items():
-        first = price_of(plan, amount, population.currency, FIRST_PRODUCT, 0)
-        prices[plan] = (first, price_of(f"{plan}-2", amount, population.currency, SECOND_PRODUCT, 0))
-        stripe.seed(*prices[plan])
+    crowd = _Crowd(scenario, population, stores, stripe, policy)
+    sleepers = Sleepers(scenario, population.prefix, stores, stripe, crowd.make)
+    told, names = frozenset(stores.names), []
     for number in range(1, population.accounts + 1):
-        member = _member(population, number, scenario.start // SECOND_MS, tables, prices, choices)
-        _place(member, stores, stripe, policy)
-        _behave(member, stripe, choices, tables)
+        account = account_name(population, number)
+        if account not in told:
+            known = crowd.ask(account, number, choices)
+            names.append(account)
+            sleepers.renews(account, crowd.renewal(number))
+            if known.second_plan >= 0:
+                sleepers.renews(f"{account}-2", crowd.renewal(number, of_second=True))
+    sleepers.lie_down(names)
+
+
+class _Crowd:
+    """What all accounts of one population are built with, and what was asked about each."""
+
+    def __init__(self, scenario: Scenario, population: Population, stores: Stores, stripe: Backstage, policy: DunningPolicy) -> None:
+        self._stores = stores
+        self._stripe = stripe
+        self._accounts = population.accounts
+        self._start = scenario.start // SECOND_MS
+        self._spread = population.renewal_spread_days * DAY_S
+        self._tables = _tables(population)
+        self._metadata = {policy.account_type_key: "self_serve"}
+        self._known: dict[int, Known] = {}
+        self._prices: list[tuple[Price, Price]] = []
+        for plan, amount in population.plans.items():
+            first = price_of(plan, amount, population.currency, FIRST_PRODUCT, 0)
+            second = price_of(f"{plan}-2", amount, population.currency, SECOND_PRODUCT, 0)
+            stripe.seed(first, second)
+            self._prices.append((first, second))
+
+    def ask(self, account: str, number: int, choices: Choices) -> Known:
+        """Everything that is open about an account."""
+        label, tables, ask = f"w/population/{account}/", self._tables, choices.ask
+        kind, plan = ask(f"{label}kind", tables.kind), ask(f"{label}plan", tables.plan)
+        second_plan = ask(f"{label}second_plan", tables.plan) if ask(f"{label}second", tables.second) else -1
+        without_s = ask(f"{label}declines_days", tables.funds_after_s) if kind == DECLINES else 0
+        known = self._known[number] = Known(kind, plan, second_plan, without_s)
+        return known
+
+    def renewal(self, number: int, *, of_second: bool = False) -> int:
+        """When an account's subscription renews next: they are spread evenly, a second one half the spread from the first. Unix seconds."""
+        offset = (number - 1) * self._spread // self._accounts
+        return self._start + ((offset + self._spread // 2) % self._spread if of_second else offset)
+
+    def make(self, shard: Shard, number: int) -> None:
+        """Build an account."""
+        account, known, plans = shard.account, self._known.pop(number), self._tables.plans
+        is_free, renewal = known.kind == NEVER_PAID, self.renewal(number)
+        deal = Deal(account, account, FIRST_PRODUCT, plans[known.plan], self._prices[known.plan][0])
+        running = [_running(deal, renewal, is_free)]
+        if known.second_plan >= 0:
+            second = Deal(account, f"{account}-2", SECOND_PRODUCT, plans[known.second_plan], self._prices[known.second_plan][1])
+            running.append(_running(second, self.renewal(number, of_second=True), is_free))
+        move_in(shard, running, CARD, self._metadata, self._stores, self._stripe)
+        if known.kind == LOST:
+            self._stripe.behave(deal.payment_method, CardBehaviour("lost"))
+        elif known.kind == DECLINES:
+            self._stripe.behave(deal.payment_method, CardBehaviour("insufficient_funds", until_s=renewal + HOUR_S + known.without_s))
 
 
 def _tables(population: Population) -> Tables:
@@ -97,63 +137,8 @@ def _tables(population: Population) -> Tables:
     )
 
 
-def _member(population: Population, number: int, start: int, tables: Tables, prices: dict[str, tuple[Price, Price]], choices: Choices) -> Member:
-    account = account_name(population, number)
-    label = f"w/population/{account}/"
-    spread = population.renewal_spread_days * DAY_S
-    offset = (number - 1) * spread // population.accounts
-    kind = choices.fact(f"{label}kind", tables.kind)
-    plan = tables.plans[choices.fact(f"{label}plan", tables.plan)]
-    deals = [Deal(account, account, FIRST_PRODUCT, plan, prices[plan][0])]
-    renewals = [start + offset]
-    if choices.fact(f"{label}second", tables.second):
-        plan = tables.plans[choices.fact(f"{label}second_plan", tables.plan)]
-        deals.append(Deal(account, f"{account}-2", SECOND_PRODUCT, plan, prices[plan][1]))
-        renewals.append(start + (offset + spread // 2) % spread)
-    return Member(account, tuple(deals), tuple(renewals), kind)
-
-
-def _place(member: Member, stores: Stores, stripe: Backstage, policy: DunningPolicy) -> None:
-    """Rows and Stripe objects of an account that is paid up, or that has had its first period for nothing."""
-    account, deal = member.account, member.deals[0]
-    shard = stores.shard(account)
-    objects: list[StripeObject] = []
-    invoices: list[Invoice] = []
-    charges: list[Charge] = []
-    ope: dict[str, OpeSubscription] = {}
-    access: dict[str, EntitlementRow] = {}
-    began = min(member.renewals)
-    for each, renewal in zip(member.deals, member.renewals, strict=True):
-        began = min(began, _subscribe(each, renewal, member.kind == NEVER_PAID, objects, invoices, charges))
-        row = ope_of(each, "active")
-        ope[row.key] = row
-        access[each.product] = EntitlementRow(account, each.product, each.plan, version=1)
-    metadata = {policy.account_type_key: "self_serve"}
-    stripe.seed(customer_of(deal, began, metadata=metadata), payment_method_of(deal, began), *objects)
-    shard.stripe = stripe.books[deal.customer]
-    stores.by_customer[deal.customer] = (account,)
-    healthy_rows(shard, deal, began, ope, ledger_of(account, invoices, charges), access)
-
-
-def _subscribe(deal: Deal, renewal: int, free: bool, objects: list[StripeObject], invoices: list[Invoice], charges: list[Charge]) -> int:
-    """A subscription that renews next at `renewal`, with the invoice of its running period; answers when that began, in unix seconds."""
+def _running(deal: Deal, renewal: int, is_free: bool) -> Running:
+    """A subscription that renews next at `renewal`, and whose last bill was paid, or was of nothing."""
     began = add_months(renewal, -1, day_of_month(renewal))
-    paid = began + HOUR_S
-    past = PastInvoice(0, "paid", 0 if free else deal.price.unit_amount, began, paid, settled=paid)
-    bill = billed(deal, past)
     # The anchor is the renewal itself, so that a 31st stays the 31st after a shorter month.
-    objects.append(subscription_of(deal, "active", began, renewal, (began, renewal), bill.invoice.id))
-    objects.extend([bill.intent, bill.invoice, *bill.charges] if bill.intent is not None else [bill.invoice])
-    invoices.append(bill.invoice)
-    charges.extend(bill.charges)
-    return began
-
-
-def _behave(member: Member, stripe: Backstage, choices: Choices, tables: Tables) -> None:
-    """How the account's card will answer when its first renewal falls due."""
-    method = member.deals[0].payment_method
-    if member.kind == LOST:
-        stripe.behave(method, CardBehaviour("lost"))
-    elif member.kind == DECLINES:
-        without = choices.fact(f"w/population/{member.account}/declines_days", tables.funds_after_s)
-        stripe.behave(method, CardBehaviour("insufficient_funds", until_s=member.renewals[0] + HOUR_S + without))
+    return Running(deal, began, renewal, began, renewal, began + HOUR_S, 0 if is_free else deal.price.unit_amount)

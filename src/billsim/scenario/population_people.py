@@ -1,7 +1,7 @@
 """Builds a population out of a data file: plans, ages, payment methods, renewals on their days and hours, and who owes when the scenario begins.
 
 One question about each account and one about each of its subscriptions; every trait is read off the digits of the answer. Whoever owes nothing is
-built without asking truth; who does is placed as a told account is.
+built without asking truth, and sleeps until somebody looks for it; who does is placed as a told account is.
 """
 
 from __future__ import annotations
@@ -15,28 +15,14 @@ from billsim.core.choices import Choices
 from billsim.core.policy import DunningPolicy
 from billsim.core.time import DAY_S, SECOND_MS, add_months, to_datetime
 from billsim.scenario import given
-from billsim.scenario.backstory import (
-    FIRST_PRODUCT,
-    HOUR_S,
-    Deal,
-    PastInvoice,
-    billed,
-    customer_of,
-    healthy_rows,
-    ledger_of,
-    ope_of,
-    payment_method_of,
-    price_of,
-    subscription_of,
-)
+from billsim.scenario.backstory import FIRST_PRODUCT, HOUR_S, Deal, price_of
 from billsim.scenario.given import Backstage, Truth
+from billsim.scenario.paid_up import Running, Sleepers, move_in
 from billsim.scenario.plan import GivenAccount, GivenInvoice, Population, Scenario
 from billsim.scenario.population_data import MOST_SUBSCRIPTIONS, SLOTS, People, by_quantile, by_share, people
-from billsim.stores.base import Stores
-from billsim.stores.cf_prod import EntitlementRow
-from billsim.stores.ope import OpeSubscription
+from billsim.stores.base import Shard, Stores
 from billsim.stripe.cards import CardBehaviour
-from billsim.stripe.objects import Card, Charge, Invoice, Price, StripeObject
+from billsim.stripe.objects import Card, Price
 
 GOOD, SHORT, LOST, NEVER_PAID = range(4)
 _MONTHS = {"month": 1, "year": 12}
@@ -88,11 +74,16 @@ class Calendar:
             known = self._midnights[day, month] = add_months(self._first_of_month, month, day)
         return known
 
-    def bought(self, term: Term, day: int, second: int, age: int, part: int) -> Bought:
-        """A subscription about `age` months old that renews on this day, as many seconds after midnight; `part` spreads yearly ones over the year."""
+    def renews(self, months: int, day: int, second: int, part: int) -> int:
+        """The month, counted from the one in which the scenario starts, in which a subscription of so many months renews next on this day, as many
+        seconds after midnight. `part` spreads yearly ones over the year.
+        """
         month = 0 if self.midnight(day, 0) + second >= self.start else 1
-        if term.months > 1:
-            month += part % term.months
+        return month + part % months if months > 1 else month
+
+    def bought(self, term: Term, day: int, second: int, age: int, part: int) -> Bought:
+        """A subscription about `age` months old, and otherwise as in `renews`."""
+        month = self.renews(term.months, day, second, part)
         last = month - term.months
         first = last - age // term.months * term.months
         if term.months == 1:
@@ -100,6 +91,18 @@ class Calendar:
             while to_datetime(self.midnight(day, first) * SECOND_MS).day != day:
                 first -= 1
         return Bought(term, self.midnight(day, first) + second, self.midnight(day, last) + second, self.midnight(day, month) + second)
+
+
+class Buys(NamedTuple):
+    """What the digits say of a subscription: its plan, on which day of the month and how many seconds after midnight it renews; `part` and `rest` as
+    yet unread.
+    """
+
+    term: Term
+    day: int
+    second: int
+    part: int
+    rest: int
 
 
 class Traits(NamedTuple):
@@ -119,29 +122,38 @@ class Traits(NamedTuple):
 
 
 def settle(scenario: Scenario, stores: Stores, stripe: Backstage, choices: Choices, policy: DunningPolicy, truth: Truth) -> None:
-    """Write the accounts of a scenario whose population has `people` into the stores and to Stripe."""
+    """Put the accounts of a scenario whose population has `people` to sleep in the stores and at Stripe, and write down those of them who owe."""
     population = scenario.population
     if population is None:
         return
-    owing: list[GivenAccount] = []
     crowd = _Crowd(scenario, population, stores, stripe, policy)
+    told, names, owing = frozenset(stores.names), [], []
     for number in range(1, population.accounts + 1):
         account = f"{population.prefix}_{number:05d}"
-        told = crowd.settle(account, choices)
-        if told is not None:
-            owing.append(told)
+        if account in told:
+            continue
+        owes = crowd.ask(account, number, choices)
+        if owes is None:
+            names.append(account)
+        else:
+            owing.append(owes)
+    crowd.sleepers.lie_down(names)
     given.place(replace(scenario, given=tuple(owing)), stores, stripe, policy, truth)
     for account, behaviour in crowd.owing.items():
         stripe.behave(f"pm_{account}", behaviour)
 
 
 class _Crowd:
-    """What all accounts of one population are built with. `owing`: how the payment methods of those who owe will answer."""
+    """What all accounts of one population are built with, and what was asked about each (`known`, by number).
+
+    `owing`: how the payment methods of those who owe will answer.
+    """
 
     def __init__(self, scenario: Scenario, population: Population, stores: Stores, stripe: Backstage, policy: DunningPolicy) -> None:
         data = people(population.people)
         self.stores = stores
         self.stripe = stripe
+        self.sleepers = Sleepers(scenario, population.prefix, stores, stripe, self.make)
         self.start = scenario.start // SECOND_MS
         self.retry_days = scenario.stripe.retry_days
         self.calendar = Calendar(self.start)
@@ -156,61 +168,51 @@ class _Crowd:
         self.behaves = {GOOD: CardBehaviour("good", None, self.on_a_day_ppm), NEVER_PAID: CardBehaviour("good"), LOST: CardBehaviour("lost")}
         self.metadata = {policy.account_type_key: "self_serve"}
         self.owing: dict[str, CardBehaviour] = {}
+        self.known: dict[int, tuple[int, ...]] = {}
         stripe.seed(*(price for term in self.terms for price in term.prices))
 
-    def settle(self, account: str, choices: Choices) -> GivenAccount | None:
-        """Build one account, or answer how it is to be told where it owes."""
-        label = f"w/population/{account}/"
-        rest, kind = divmod(choices.ask(f"{label}who", DIGITS), SLOTS)
-        rest, count = divmod(rest, SLOTS)
-        rest, owes = divmod(rest, SLOTS)
-        rest, method = divmod(rest, SLOTS)
-        rest, age = divmod(rest, SLOTS)
-        traits = self.traits
+    def ask(self, account: str, number: int, choices: Choices) -> GivenAccount | None:
+        """Ask everything that is open about one account; answers how it is to be told where it owes."""
+        label, traits = f"w/population/{account}/", self.traits
+        who = choices.ask(f"{label}who", DIGITS)
+        _, _, count, owes, method, _ = _persona(who)
         if owes < self.owes:
             return self._owing(account, choices, traits.instruments[method])
-        bought = []
+        known = [who]
         for nth in range(1, traits.counts[count] + 1):
-            bought.append(self._buys(choices.ask(f"{label}subscription{nth}", DIGITS), traits.ages[age]))
-        # A brand is drawn by the digits that are left: it hangs on nothing else.
-        self._place(account, bought, traits.kinds[kind], self.instruments[traits.instruments[method]], self.cards[traits.brands[rest % SLOTS]], rest)
+            digits = choices.ask(f"{label}subscription{nth}", DIGITS)
+            known.append(digits)
+            term, day, second, part, _ = self._buys(digits)
+            month = self.calendar.renews(term.months, day, second, part)
+            self.sleepers.renews(_stem(account, nth), self.calendar.midnight(day, month) + second)
+        self.known[number] = tuple(known)
         return None
 
-    def _buys(self, digits: int, age: int) -> Bought:
-        """A subscription: its plan, its age (the first is as old as the account or younger), and when it renews."""
+    def _buys(self, digits: int) -> Buys:
         traits = self.traits
         rest, plan = divmod(digits, SLOTS)
         rest, day = divmod(rest, SLOTS)
         rest, hour = divmod(rest, SLOTS)
         rest, second = divmod(rest, HOUR_S)
         rest, part = divmod(rest, 12)
-        return self.calendar.bought(self.terms[traits.plans[plan]], traits.days[day], traits.hours[hour] * HOUR_S + second, rest % (age + 1), part)
+        return Buys(self.terms[traits.plans[plan]], traits.days[day], traits.hours[hour] * HOUR_S + second, part, rest)
 
-    def _place(self, account: str, bought: list[Bought], kind: int, instrument: str, card: Card, digits: int) -> None:
-        """Rows and Stripe objects of an account that is paid up, or that has had its first period for nothing."""
-        stores, stripe, start = self.stores, self.stripe, self.start
-        shard = stores.shard(account)
-        objects: list[StripeObject] = []
-        invoices: list[Invoice] = []
-        charges: list[Charge] = []
-        ope: dict[str, OpeSubscription] = {}
-        access: dict[str, EntitlementRow] = {}
-        began = bought[0].started
-        for nth, each in enumerate(bought, 1):
-            stem = account if nth == 1 else f"{account}-{nth}"
-            deal = Deal(account, stem, _product(nth), each.term.plan, each.term.prices[nth - 1], instrument)
-            if nth == 1:
-                first = deal
-            began = min(began, each.started)
-            _subscribe(deal, each, start, kind == NEVER_PAID, objects, invoices, charges)
-            row = ope_of(deal, "active", interval="month" if each.term.months == 1 else "year")
-            ope[row.key] = row
-            access[deal.product] = EntitlementRow(account, deal.product, deal.plan, version=1)
-        stripe.seed(customer_of(first, began, metadata=self.metadata), payment_method_of(first, began, card), *objects)
-        shard.stripe = stripe.books[first.customer]
-        stores.by_customer[first.customer] = (account,)
-        healthy_rows(shard, first, began, ope, ledger_of(account, invoices, charges), access)
-        self._behave(first.payment_method, kind, min(each.renews for each in bought), digits // SLOTS)
+    def make(self, shard: Shard, number: int) -> None:
+        """Build an account that is paid up, or that has had its first period for nothing."""
+        account, traits, known = shard.account, self.traits, self.known.pop(number)
+        rest, kind_slot, _, _, method, age_slot = _persona(known[0])
+        kind, age, instrument = traits.kinds[kind_slot], traits.ages[age_slot], self.instruments[traits.instruments[method]]
+        running, renews = [], []
+        for nth in range(1, len(known)):
+            term, day, second, part, left = self._buys(known[nth])
+            # The first subscription is as old as the account or younger, as the others are.
+            bought = self.calendar.bought(term, day, second, left % (age + 1), part)
+            deal = Deal(account, _stem(account, nth), _product(nth), term.plan, term.prices[nth - 1], instrument)
+            running.append(_running(deal, bought, self.start, kind == NEVER_PAID))
+            renews.append(bought.renews)
+        # A brand is drawn by the digits that are left: it hangs on nothing else.
+        move_in(shard, running, self.cards[traits.brands[rest % SLOTS]], self.metadata, self.stores, self.stripe)
+        self._behave(running[0].deal.payment_method, kind, min(renews), rest // SLOTS)
 
     def _behave(self, method: str, kind: int, renews: int, digits: int) -> None:
         """How the payment method will answer."""
@@ -248,19 +250,27 @@ class _Crowd:
         )
 
 
-def _subscribe(
-    deal: Deal, bought: Bought, start: int, free: bool, objects: list[StripeObject], invoices: list[Invoice], charges: list[Charge]
-) -> None:
-    """A subscription with the invoice of its running period: paid as it was bought, or an hour after the draft of its last renewal."""
+def _persona(who: int) -> tuple[int, int, int, int, int, int]:
+    """What the digits say of an account: (digits that are left, and the slots of kind, count, owes, method, age)."""
+    rest, kind = divmod(who, SLOTS)
+    rest, count = divmod(rest, SLOTS)
+    rest, owes = divmod(rest, SLOTS)
+    rest, method = divmod(rest, SLOTS)
+    rest, age = divmod(rest, SLOTS)
+    return rest, kind, count, owes, method, age
+
+
+def _running(deal: Deal, bought: Bought, start: int, free: bool) -> Running:
+    """A subscription in its running period: paid as it was bought, or an hour after the draft of its last renewal."""
     is_first = bought.started == bought.renewed
     paid = bought.renewed if is_first else min(bought.renewed + HOUR_S, start)
     amount, reason = 0 if free else deal.price.unit_amount, "subscription_create" if is_first else "subscription_cycle"
-    bill = billed(deal, PastInvoice(0, "paid", amount, bought.renewed, paid, settled=paid, reason=reason))
-    period = (bought.renewed, bought.renews)
-    objects.append(subscription_of(deal, "active", bought.started, bought.started, period, bill.invoice.id))
-    objects.extend([bill.intent, bill.invoice, *bill.charges] if bill.intent is not None else [bill.invoice])
-    invoices.append(bill.invoice)
-    charges.extend(bill.charges)
+    interval = "month" if bought.term.months == 1 else "year"
+    return Running(deal, bought.started, bought.started, bought.renewed, bought.renews, paid, amount, reason, interval)
+
+
+def _stem(account: str, nth: int) -> str:
+    return account if nth == 1 else f"{account}-{nth}"
 
 
 def _product(nth: int) -> str:

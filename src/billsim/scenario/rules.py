@@ -20,7 +20,7 @@ from billsim.scenario import population_data
 from billsim.scenario.actions import ACTORS, DOABLE, Param, accept, actions_of, allowed
 from billsim.scenario.errors import InputError, nearest
 from billsim.scenario.locate import Spot
-from billsim.scenario.plan import Control, ExpectedDrift, GivenAccount, GivenInvoice, Population, Scenario, TimelineRow
+from billsim.scenario.plan import Control, ExpectedDrift, GivenAccount, GivenInvoice, Population, Scenario, Tales, TimelineRow
 from billsim.scenario.reading import Path, Reader
 from billsim.scenario.vocabulary import (
     CARDS,
@@ -39,10 +39,12 @@ ACCOUNT = re.compile(r"[a-z][a-z0-9_]{0,39}")
 INVOICE = re.compile(r"(?P<account>[a-z][a-z0-9_]{0,39}?)(?:-(?P<nth>[1-9]\d?))?_(?P<n>\d{1,4})")
 CURRENCY = re.compile(r"[a-z]{3}")
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]{0,199}")
+LABEL = re.compile(r"[we]/\S{1,500}")
 SPEC = re.compile(r"cmd:.*\S.*|[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 PLANTABLE = ("subs_dunning", "subs_account", "subs_customer", "cf_prod", "ope", "www", stripe_metadata.NAME)
 MOST_ACCOUNTS = 1_000_000
 MOST_DAYS = 3_660
+MOST_TOLD, MOST_TOLD_ROWS, MOST_TOLD_DAYS = 8, 200, 90
 _PLAIN = Population(accounts=1, days=1)
 
 _LEDGER = "billing_prod is an audit trail: what it says follows from the invoices"
@@ -129,8 +131,8 @@ def _content(rules: Rules) -> None:
         rules.one_of(store, (*SCHEMAS, stripe_metadata.NAME), ("reconstructed", index), "store")
     if scenario.reconstructed and scenario.rows is None:
         raise rules.fail(("reconstructed",), "says what 'rows' leave open, and there are none")
-    if not scenario.given and scenario.population is None and scenario.events is None:
-        raise rules.fail((), "there is nobody in it: it needs 'given' accounts, a 'population' or 'events'")
+    if not scenario.given and scenario.population is None and scenario.tales is None and scenario.events is None:
+        raise rules.fail((), "there is nobody in it: it needs 'given' accounts, a 'population', 'tales' or 'events'")
     if scenario.cron_minute >= 24 * 60:
         raise rules.fail(("cron_minute",), "is the minute of a day, 0 to 1439")
     if scenario.until <= scenario.start:
@@ -338,7 +340,7 @@ def _control(rules: Rules, control: Control, path: Path) -> None:
     given = [invoice.invoice for account in rules.scenario.given for invoice in account.invoices]
     for index, name in enumerate(control.without_invoices):
         rules.one_of(name, given, (*path, "without_invoices", index), "given invoice")
-    if not (control.without or control.without_invoices or control.apart_minutes):
+    if not (control.without or control.without_invoices or control.apart_minutes or rules.scenario.answers):
         raise rules.fail(path, "changes nothing: it needs 'without', 'without_invoices' or 'apart_minutes'")
 
 
@@ -374,6 +376,30 @@ def _population(rules: Rules) -> None:
     for name in rules.given:
         if name.rpartition("_")[0] == population.prefix and name.rpartition("_")[2].isdigit():
             raise rules.fail(("population", "prefix"), f"the population's names would meet the given account '{name}'")
+
+
+def _tales(rules: Rules) -> None:
+    tales, told = rules.scenario.tales, rules.scenario
+    if tales is None:
+        return
+    for key in ("given", "timeline", "population", "events", "rows", "answers"):
+        if getattr(told, key):
+            raise rules.fail((key,), "and 'tales' exclude each other: tales say for themselves who there is and what happens")
+    for key, least, most in (("accounts", 1, MOST_TOLD), ("rows", 0, MOST_TOLD_ROWS), ("days", 1, MOST_TOLD_DAYS), ("bursts", 0, 1000)):
+        if not least <= getattr(tales, key) <= most:
+            raise rules.fail(("tales", key), f"must be {least} to {most}")
+    for key, known in (("states", Tales().states), ("actions", Tales().actions)):
+        weights = getattr(tales, key)
+        for name in weights:
+            rules.one_of(name, known, ("tales", key, name), key.removesuffix("s"))
+        if not any(weights.values()):
+            raise rules.fail(("tales", key), "needs a weight above 0")
+
+
+def _answers(rules: Rules) -> None:
+    for label in rules.scenario.answers:
+        if not LABEL.fullmatch(label):
+            raise rules.fail(("answers", label), "is no label of a choice: it begins with w/ or e/, as in w/story/row0/offset")
 
 
 def _faults(rules: Rules) -> None:
@@ -419,7 +445,9 @@ RULES: tuple[Callable[[Rules], None], ...] = (
     _content,
     _stripe,
     _population,
+    _tales,
     _faults,
+    _answers,
     _accounts,
     _prices,
     _invoices,

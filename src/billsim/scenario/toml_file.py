@@ -87,14 +87,16 @@ def _scenario(document: Document, source: str) -> Scenario:
 
 
 def _defaults(fields: dict[str, Any]) -> dict[str, int]:
-    """`start` (midnight before the first row) and `until` (a day after the last row, or the population's days), as far as they can be derived."""
-    timeline, population = fields.get("timeline", ()), fields.get("population")
+    """`start` (midnight before the first row) and `until` (a day after the last row, or the days of a population or of tales), as far as they can be
+    derived.
+    """
+    timeline, lasting = fields.get("timeline", ()), fields.get("population") or fields.get("tales")
     derived = {"start": _midnight(timeline[0].at)} if timeline else {}
     start = fields.get("start", derived.get("start"))
     if start is None:
         return derived
     last = timeline[-1].at if timeline else start
-    derived["until"] = max(last + DAY_MS, start + population.days * DAY_MS if population else 0)
+    derived["until"] = max(last + DAY_MS, start + lasting.days * DAY_MS if lasting else 0)
     return derived
 
 

@@ -33,11 +33,13 @@ def write(scenario: Scenario, left_out: frozenset[str]) -> str:
     lines += _rows("timeline", [_row(row) for row in scenario.timeline], 3)
     for engine, expect in scenario.expect.items():
         lines += ["", f"[expect.{key_of(engine)}]", *_pairs(_expect(expect))]
-    for key in ("judge", "population", "stripe"):
+    for key in ("judge", "population", "tales", "stripe"):
         if key in told:
             lines += ["", f"[{key}]", *_pairs(fields(getattr(scenario, key)))]
     if scenario.faults:
         lines += ["", "[faults]", *_pairs(scenario.faults)]
+    if scenario.answers:
+        lines += ["", "[answers]", *_pairs(scenario.answers)]
     return "\n".join(lines) + "\n"
 
 

@@ -10,8 +10,8 @@ class DunningRow(Row, frozen=True, gc=False):
     """Dunning state of an account.
 
     `escalation_level`: 0 healthy, 1 notified, 2 notified again, 3 flagged and cancelled, 4 banned. `since_ms`: when the status was entered.
-    `intent`: the keys of steps that a running apply has made durable and not yet finished. `done`: the keys of executed consequences.
-    `next_boundary_ms`: the delayed message that is already on its way.
+    `intent`: the keys of steps that a running apply has made durable and not yet finished. `done`: the keys of consequences that
+    were executed, and of notices that were handed to e-mail. `next_boundary_ms`: the delayed message that is already on its way.
     """
 
     status: str = HEALTHY

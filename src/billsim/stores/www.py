@@ -1,8 +1,11 @@
-"""www: the plan level of each zone."""
+"""www: the plan level of each zone, after the account's plan of one product."""
 
 from __future__ import annotations
 
 from billsim.stores.base import Row, Schema
+
+# The product (a key of cf_prod) whose plan is the plan level of the account's zones.
+LEVEL_OF = "zone_plan"
 
 
 class ZoneRow(Row, frozen=True, gc=False):

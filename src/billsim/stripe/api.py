@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -15,7 +16,7 @@ from billsim.stripe.cards import RESULTS, CardBehaviour
 from billsim.stripe.idempotency import IdempotencyKeys
 from billsim.stripe.lists import Page
 from billsim.stripe.methods import Method, method
-from billsim.stripe.objects import Book, Emitted, Invoice, Price, StripeObject
+from billsim.stripe.objects import Book, Emitted, Invoice, StripeObject
 from billsim.stripe.params import check
 from billsim.stripe.retry_schedule import is_used_up
 from billsim.stripe.settings import StripeSettings
@@ -42,7 +43,7 @@ class Stripe:
     """
 
     def __init__(self, kernel: Kernel, choices: Choices, settings: StripeSettings, outbox: Outbox) -> None:
-        self._backend = Backend(kernel, choices, settings, outbox, self._fire)
+        self._backend = Backend(kernel, choices, settings, outbox, _STEPS)
         self._keys = IdempotencyKeys()
         self.books: dict[str, Book] = self._backend.books
 
@@ -50,11 +51,21 @@ class Stripe:
 
     def seed(self, *objects: StripeObject) -> None:
         """Place objects of the time before the story: no record, no event, no timer."""
-        for thing in objects:
-            if isinstance(thing, Price):
-                self._backend.prices[thing.id] = thing
-            else:
-                self._backend.place(thing)
+        self._backend.seed(objects)
+
+    def take(self, book: Book) -> None:
+        """Place a whole customer of the time before the story, of whom nothing was placed so far."""
+        self._backend.take(book)
+
+    def expect(self, subscription: str, instant_ms: int) -> None:
+        """A customer who sleeps has a subscription that renews at this instant: `resume` waits for it as if it were there."""
+        self._backend.expect(subscription, instant_ms)
+
+    def asleep(self, wake: Callable[[str], None]) -> None:
+        """There are customers who sleep. `wake` is told of an id that Stripe does not know before it is called missing, and `take`s its customer;
+        '' means all of them.
+        """
+        self._backend.wake = wake
 
     def resume(self, horizon_ms: int = FOREVER_MS) -> None:
         """Take up, once, everything that was seeded: renewals, finalisations, attempts, due dates, expiries that lie ahead.
@@ -85,6 +96,7 @@ class Stripe:
 
     def behave(self, payment_method: str, behaviour: CardBehaviour) -> None:
         """From now on `payment_method` answers like this; one that was never told behaves well."""
+        self._backend.home(payment_method)
         self._backend.cards.behave(payment_method, behaviour)
 
     def challenge(self, customer: str) -> None:
@@ -101,7 +113,8 @@ class Stripe:
     def attempt_now(self, invoice: str, result: str, task: str) -> bool:
         """Make the schedule's next attempt of an invoice now, with this result; its planned one gives way to the one after it.
 
-        False, and nothing done, where the schedule has nothing left to attempt (paid, void, no longer collected, used up).
+        While the bank is processing a payment, this is its answer. False, and nothing done, where it can be none, and where the schedule has nothing
+        left to attempt (paid, void, no longer collected, used up).
         Raises StripeError (404), and ValueError for an unknown result.
         """
         backend = self._backend
@@ -109,27 +122,35 @@ class Stripe:
             raise ValueError(f"{result!r} is no result of a charge: {', '.join(RESULTS)}")
         outcome = RESULTS[result]
         if backend.invoice(invoice).status == "draft":
-            billing_cycle.open_draft(backend, invoice)
+            billing_cycle.open_draft(backend, backend.invoice(invoice))
         found = backend.invoice(invoice)
         intent = backend.last_intent(found)
         if found.status == "open" and intent is not None and intent.status == "processing":
-            if outcome.status != "processing":
+            answers = outcome.status in ("paid", "failed")
+            if answers:
                 collection.settle_with(backend, found, outcome, task, "bank")
-            return outcome.status != "processing"
+            return answers
         if not collection.is_collecting(found) or is_used_up(found, backend.settings):
             return False
         collection.attempt_with(backend, found, collection.method_of(backend, found), outcome, task, "retry schedule")
         return True
 
-    def acknowledged(self, emitted: Emitted) -> None:
-        """The endpoint answered 2xx: a renewal's draft is finalised an hour after the first answer to its `invoice.created`."""
+    def acknowledged(self, emitted: Emitted, at_ms: int) -> None:
+        """The endpoint answers 2xx at an instant, now or soon: a renewal's draft is finalised an hour after the first answer to its
+        `invoice.created`.
+        """
         if emitted.event.type != "invoice.created":
             return
         backend, told = self._backend, emitted.event.data.object
         draft = backend.books[emitted.customer].invoices.get(told.id) if isinstance(told, Invoice) and emitted.customer in backend.books else None
         if draft is not None and draft.status == "draft":
-            backend.finalize_by(draft.id, backend.kernel.now + backend.settings.finalize_after_minutes * MINUTE_MS)
+            backend.finalize_by(draft.id, at_ms + backend.settings.finalize_after_minutes * MINUTE_MS)
             backend.arm(draft)
+
+    def memory(self) -> list[Any]:
+        """What becomes of later requests by, apart from the books: cards, the keys of requests, and when drafts are finalised."""
+        drafts = self._backend.finalizes_at
+        return [self._backend.cards.memory(), self._keys.memory(), sorted(drafts.items())]
 
     def close(self) -> None:
         """Forget every object and timer: nothing happens at Stripe any more."""
@@ -139,7 +160,3 @@ class Stripe:
     def quiet(self) -> None:
         """From now on Stripe starts nothing by itself; it still answers requests."""
         self._backend.is_quiet = True
-
-    def _fire(self, timer: tuple[str, str]) -> None:
-        id, step = timer
-        _STEPS[step](self._backend, id)

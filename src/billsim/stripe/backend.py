@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Protocol
+
+from msgspec.structs import replace
 
 from billsim.core.choices import Choices
 from billsim.core.ids import short
 from billsim.core.kernel import Call, Kernel
 from billsim.core.time import HOUR_MS, MINUTE_MS
 from billsim.stripe.cards import Cards
-from billsim.stripe.events import NO_REQUEST, emitted, short_kind
+from billsim.stripe.events import previous_attributes, short_kind
 from billsim.stripe.objects import (
     Book,
     Charge,
     Customer,
     Emitted,
+    Event,
+    EventData,
     EventRequest,
     Invoice,
     PaymentIntent,
@@ -26,7 +30,7 @@ from billsim.stripe.objects import (
     Subscription,
 )
 from billsim.stripe.settings import StripeSettings
-from billsim.stripe.timers import last_intent, wanted
+from billsim.stripe.timers import Due, last_intent, of_invoice, of_subscription
 from billsim.stripe.transitions import TABLES, check
 
 # Where a Book keeps the objects of a kind.
@@ -40,7 +44,12 @@ _SHELVES = {
 # Objects that belong to one invoice alone: what happens to them is numbered as it is for the invoice.
 _OF_ONE_INVOICE = frozenset({"invoice", "payment_intent", "charge"})
 _NAMES_KEPT = 200_000
+# What Stripe does by itself has no request.
+NO_REQUEST = EventRequest()
 FOREVER_MS = 1 << 62
+
+Step = Callable[["Backend", str], None]
+"""What Stripe does by itself with the object of an id, as its timer falls due."""
 
 
 class Outbox(Protocol):
@@ -56,9 +65,9 @@ class Outbox(Protocol):
 
 
 class Backend:
-    """Stripe's state. `fire` is called with (object id, step) when a timer falls due."""
+    """Stripe's state. `steps` says what is done, with the id of an object, when a timer of this name falls due."""
 
-    def __init__(self, kernel: Kernel, choices: Choices, settings: StripeSettings, outbox: Outbox, fire: Callable[[tuple[str, str]], None]) -> None:
+    def __init__(self, kernel: Kernel, choices: Choices, settings: StripeSettings, outbox: Outbox, steps: Mapping[str, Step]) -> None:
         self.kernel = kernel
         self.choices = choices
         self.settings = settings
@@ -70,9 +79,11 @@ class Backend:
         self.finalizes_at: dict[str, int] = {}
         self.horizon_ms = FOREVER_MS
         self.is_quiet = False
-        self._fire = fire
+        self.wake: Callable[[str], None] = _nobody
+        self._steps = steps
+        self._expected: list[tuple[str, int]] = []
         self._homes: dict[str, Book] = {}
-        self._timers: dict[str, tuple[int, str, Call]] = {}
+        self._timers: dict[str, tuple[Due, Call]] = {}
         self._made_by_engine: set[str] = set()
         self._names: dict[str, int] = {}
 
@@ -86,100 +97,129 @@ class Backend:
     def place(self, thing: Any) -> Any:
         """Put an object in its customer's book (a payment method may change books); returns what it was before."""
         id, kind = thing.id, thing.object
-        customer = id if kind == "customer" else thing.customer
-        book = self.books.get(customer) or self._book_of(customer)
-        home = self._homes.get(id)
-        if home is not book:
-            self._homes[id] = book
+        book = self._homes.get(id)
         if kind == "customer":
-            old: Any = book.customer
-            book.customer = thing
+            book = self._homes[id] = book or self._book_of(id)
+            old, book.customer = book.customer, thing
             return old
-        shelf = _SHELVES[kind]
+        shelf, left = _SHELVES[kind], book
+        if book is None or book.id != (thing.customer or ""):
+            book = self._homes[id] = self._book_of(thing.customer)
         things: dict[str, Any] = getattr(book, shelf)
-        if home is book or home is None:
-            old = things.get(id)
-        else:
-            left = dict(getattr(home, shelf))
-            old = left.pop(id)
-            setattr(home, shelf, left)
         # A new dict each time: whoever gathered the customer keeps the one that it saw.
         setattr(book, shelf, {**things, id: thing})
-        return old
+        return things.get(id) if left is None or left is book else _taken_out(left, shelf, id)
+
+    def seed(self, things: Iterable[Any]) -> None:
+        """Place objects of the past. A book that is made for them is filled as it stands, for nobody has seen it yet."""
+        made = None
+        for thing in things:
+            id, kind = thing.id, thing.object
+            if kind == "price":
+                self.prices[id] = thing
+                continue
+            customer = id if kind == "customer" else thing.customer
+            if customer and customer not in self.books:
+                made = self._book_of(customer)
+            if made is None or made.id != customer or id in self._homes:
+                self.place(thing)
+                continue
+            self._homes[id] = made
+            if kind == "customer":
+                made.customer = thing
+            else:
+                getattr(made, _SHELVES[kind])[id] = thing
 
     def _book_of(self, customer: str | None) -> Book:
         if not customer:
             return self.unattached
+        if customer not in self.books:
+            self.wake(customer)
         book = self.books.get(customer)
         if book is None:
             book = self.books[customer] = Book(customer)
         return book
 
+    def take(self, book: Book) -> None:
+        """Take a whole customer, of whom nothing was known."""
+        self.books[book.id] = self._homes[book.id] = book
+        for things in (book.payment_methods, book.subscriptions, book.invoices, book.payment_intents, book.charges):
+            for id in things:
+                self._homes[id] = book
+
+    def home(self, id: str) -> Book | None:
+        """The book that an object is in, or None. A customer who sleeps is woken when one of its objects is looked for."""
+        book = self._homes.get(id)
+        if book is None:
+            self.wake(id)
+            book = self._homes.get(id)
+        return book
+
     def exists(self, id: str) -> bool:
         """Whether any object has this id."""
-        return id in self._homes or id in self.prices
+        return self.home(id) is not None or id in self.prices
 
     def free(self, id: str) -> str:
-        """`id`, or `id#2` and so on where one task makes several objects of a kind."""
+        """`id`, or `id#2` and so on where one task makes several objects of a kind. It is derived from a task or from what is here already, so that
+        nobody who sleeps has it.
+        """
         taken, count = id, 1
-        while self.exists(taken):
+        while taken in self._homes or taken in self.prices:
             count += 1
             taken = f"{id}#{count}"
         return taken
 
     def every(self, kind: str, customer: str | None) -> Iterator[Any]:
-        """All objects of a kind, of one customer or of all."""
-        books = self.books.values() if not customer else [self.books[customer]] if customer in self.books else []
-        for book in books:
-            yield from getattr(book, _SHELVES[kind]).values()
-
-    def find(self, kind: str, id: str) -> Any:
-        """The object of this kind and id. Raises StripeError (404 `resource_missing`)."""
-        book = self._homes.get(id)
-        found: Any = None
-        if book is None:
-            found = self.prices.get(id) if kind == "price" else None
-        elif kind == "customer":
-            found = book.customer if book.id == id else None
-        else:
-            found = getattr(book, _SHELVES[kind]).get(id) if kind in _SHELVES else None
-        if found is None:
-            raise StripeError(404, "invalid_request_error", "resource_missing", f"No such {kind}: {id!r}.")
-        return found
+        """All objects of a kind, of one customer, or of all in the order of the customers' ids."""
+        if not customer or customer not in self.books:
+            self.wake(customer or "")
+        for id in [customer] if customer else sorted(self.books):
+            if id in self.books:
+                yield from getattr(self.books[id], _SHELVES[kind]).values()
 
     def customer(self, id: str) -> Customer:
-        """As `find`."""
-        found: Customer = self.find("customer", id)
-        return found
+        """The customer of this id. Raises StripeError (404 `resource_missing`), as the other five do."""
+        book = self.books.get(id)
+        return (book.customer if book is not None else None) or self._woken("customer", id)
 
     def payment_method(self, id: str) -> PaymentMethod:
-        """As `find`."""
-        found: PaymentMethod = self.find("payment_method", id)
-        return found
+        """The payment method of this id, attached or not."""
+        book = self._homes.get(id)
+        return (book.payment_methods.get(id) if book is not None else None) or self._woken("payment_method", id)
 
     def price(self, id: str) -> Price:
-        """As `find`."""
-        found: Price = self.find("price", id)
-        return found
+        """The price of this id."""
+        return self.prices.get(id) or self._woken("price", id)
 
     def subscription(self, id: str) -> Subscription:
-        """As `find`."""
-        found: Subscription = self.find("subscription", id)
-        return found
+        """The subscription of this id."""
+        book = self._homes.get(id)
+        return (book.subscriptions.get(id) if book is not None else None) or self._woken("subscription", id)
 
     def invoice(self, id: str) -> Invoice:
-        """As `find`."""
-        found: Invoice = self.find("invoice", id)
-        return found
+        """The invoice of this id."""
+        book = self._homes.get(id)
+        return (book.invoices.get(id) if book is not None else None) or self._woken("invoice", id)
 
     def payment_intent(self, id: str) -> PaymentIntent:
-        """As `find`."""
-        found: PaymentIntent = self.find("payment_intent", id)
-        return found
+        """The payment intent of this id."""
+        book = self._homes.get(id)
+        return (book.payment_intents.get(id) if book is not None else None) or self._woken("payment_intent", id)
 
     def charge(self, id: str) -> Charge:
-        """As `find`."""
-        found: Charge = self.find("charge", id)
+        """The charge of this id."""
+        book = self._homes.get(id)
+        return (book.charges.get(id) if book is not None else None) or self._woken("charge", id)
+
+    def _woken(self, kind: str, id: str) -> Any:
+        """An object that is there once its customer, who sleeps, is woken. Raises StripeError (404 `resource_missing`)."""
+        book, found = self.home(id), None
+        if book is not None and kind in _SHELVES:
+            found = getattr(book, _SHELVES[kind]).get(id)
+        elif book is not None and kind == "customer" and book.id == id:
+            found = book.customer
+        if found is None:
+            raise StripeError(404, "invalid_request_error", "resource_missing", f"No such {kind}: {id!r}.")
         return found
 
     def last_intent(self, invoice: Invoice) -> PaymentIntent | None:
@@ -204,11 +244,6 @@ class Backend:
         """The name of something that Stripe does by itself to an object: `e/...` where an engine's act made the subscription behind it."""
         return f"{'e' if id in self._made_by_engine else 'w'}/stripe/{id}/{step}"
 
-    def inherit(self, parent: str, child: str) -> None:
-        """What an engine's act brought about for an object, it brought about for what follows from it."""
-        if parent in self._made_by_engine:
-            self._made_by_engine.add(child)
-
     def made_by(self, id: str, origin: str) -> None:
         """Remember that an engine's act is among the causes of an object."""
         if origin == "e":
@@ -224,6 +259,12 @@ class Backend:
 
     # -- timers
 
+    def drafted(self, invoice: str, subscription: str) -> None:
+        """A draft is made: it is finalised some day though nobody acknowledges it; who made its subscription is among its causes."""
+        self.finalizes_at[invoice] = self.kernel.now + self.settings.finalize_fallback_hours * HOUR_MS
+        if subscription in self._made_by_engine:
+            self._made_by_engine.add(invoice)
+
     def finalize_by(self, invoice: str, instant_ms: int) -> None:
         """Finalise a draft at the earlier of what was planned and this instant."""
         self.finalizes_at[invoice] = min(instant_ms, self.finalizes_at.get(invoice, instant_ms))
@@ -233,30 +274,40 @@ class Backend:
 
         An instant that has passed calls for nothing, nor does one beyond the horizon, which nobody will live to see.
         """
-        id, now, due = thing.id, self.kernel.now, None
-        if not self.is_quiet:
-            due = wanted(thing, self._homes[id], self.finalizes_at.get(id, 0), now)
-            if due is not None and not now <= due[0] <= self.horizon_ms:
-                due = None
+        id, now = thing.id, self.kernel.now
+        due = of_subscription(thing) if thing.object == "subscription" else of_invoice(thing, self._homes[id], self.finalizes_at.get(id, 0), now)
+        if due is not None and (self.is_quiet or not now <= due[0] <= self.horizon_ms):
+            due = None
         armed = self._timers.get(id)
         if armed is not None:
-            if due is not None and armed[0] == due[0] and armed[1] == due[1]:
+            if armed[0] == due:
                 return
-            armed[2].cancelled = True
+            armed[1].cancelled = True
             del self._timers[id]
         if due is not None:
-            instant_ms, step = due
-            call = self.kernel.call_at(instant_ms, self.choices.rank(self.own_task(id, step)), self._due, (id, step))
-            self._timers[id] = (instant_ms, step, call)
+            self._set(id, due)
+
+    def _set(self, id: str, due: Due) -> None:
+        instant_ms, step = due
+        self._timers[id] = due, self.kernel.call_at(instant_ms, self.choices.rank(self.own_task(id, step)), self._due, (id, step))
+
+    def expect(self, subscription: str, instant_ms: int) -> None:
+        """The subscription, whose customer sleeps, renews at this instant."""
+        self._expected.append((subscription, instant_ms))
 
     def _due(self, timer: tuple[str, str]) -> None:
-        del self._timers[timer[0]]
+        id, step = timer
+        del self._timers[id]
         if not self.is_quiet:
-            self._fire(timer)
+            self._steps[step](self, id)
 
     def resume(self) -> None:
         """Arm the timers of everything that was seeded. What should have happened before now stays as it was told."""
         now = self.kernel.now
+        for id, instant_ms in () if self.is_quiet else self._expected:
+            if now <= instant_ms <= self.horizon_ms:
+                self._set(id, (instant_ms, "cycle"))
+        self._expected.clear()
         for book in self.books.values():
             for invoice in book.invoices.values():
                 if invoice.status == "draft":
@@ -266,10 +317,16 @@ class Backend:
             for subscription in book.subscriptions.values():
                 self.arm(subscription)
 
-    @property
-    def fallback_ms(self) -> int:
-        """When a draft made now is finalised if nobody acknowledges it."""
-        return self.kernel.now + self.settings.finalize_fallback_hours * HOUR_MS
+
+def _nobody(_id: str) -> None:
+    """Nobody sleeps."""
+
+
+def _taken_out(book: Book, shelf: str, id: str) -> Any:
+    left = dict(getattr(book, shelf))
+    old = left.pop(id)
+    setattr(book, shelf, left)
+    return old
 
 
 class Act:
@@ -285,7 +342,7 @@ class Act:
         self.backend = backend
         self.task = task
         self.cause = cause
-        self.origin = "e" if task.startswith("e/") else "w"
+        self.origin = "e" if task[:2] == "e/" else "w"
         self.near = near
         self.far = far
         self.request = request
@@ -324,18 +381,21 @@ class Act:
             self._touched[id] = new
         return new
 
-    def emit(self, type: str, thing: Any, old: Any = None, *, tag: str = "") -> None:
-        """Tell of `thing` as it now stands; `tag` ends the event's name where the act's own would not be unique."""
-        tag = tag or (self.near if thing.object in _OF_ONE_INVOICE else self.far)
-        name = f"{thing.id}.{short_kind(type)}.{tag}"
+    def emit(self, type: str, thing: Any, previous: dict[str, Any] | None = None, *, tag: str = "") -> None:
+        """Tell of `thing` as it now stands, and of its `previous` attributes; `tag` ends the event's name where the act's own would not be unique."""
+        id, kind = thing.id, thing.object
+        name = f"{id}.{short_kind(type)}.{tag or (self.near if kind in _OF_ONE_INVOICE else self.far)}"
         if self.is_call:
             name = self.backend.unique(name)
-        self._events.append(emitted(type, thing, old, name, self.origin, self.at_ms, self.request))
+        data = EventData(thing, previous)
+        event = Event(id=f"evt_{name}", created=self.now_s, data=data, livemode=thing.livemode, request=self.request, type=type)
+        self._events.append(Emitted(event, name, self.origin, id if kind == "customer" else thing.customer or "", self.at_ms))
 
-    def update(self, type: str, old: Any, new: Any, *, tag: str = "") -> Any:
-        """Put `new` in place of `old` and tell of it; nothing where they are equal. Returns what then stands."""
+    def update(self, type: str, old: Any, /, *, tag: str = "", **changes: Any) -> Any:
+        """Change fields of `old` and tell of it; nothing where they have these values. Returns what then stands."""
+        new = replace(old, **changes)
         if new == old:
             return old
         self.put(new)
-        self.emit(type, new, old, tag=tag)
+        self.emit(type, new, previous_attributes(old, changes), tag=tag)
         return new

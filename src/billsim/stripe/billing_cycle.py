@@ -11,7 +11,7 @@ from billsim.core.time import DAY_MS, DAY_S, add_months, to_datetime
 from billsim.stripe import collection, customers, invoices, subscriptions
 from billsim.stripe.backend import Act, Backend
 from billsim.stripe.naming import new_id, next_period, stem
-from billsim.stripe.objects import ItemList, Recurring, StripeError, Subscription, SubscriptionItem, SubscriptionStatus
+from billsim.stripe.objects import Invoice, ItemList, Recurring, StripeError, Subscription, SubscriptionItem, SubscriptionStatus
 from billsim.stripe.params import Types, check, merged_metadata, refusal
 
 CREATE: Types = {
@@ -66,7 +66,7 @@ def _renew(act: Act, subscription: Subscription, invoice: str) -> None:
     invoices.draft(act, subscription, invoice, "subscription_cycle", start=first.current_period_start, end=first.current_period_end)
     items = tuple(_next_period(item, subscription.billing_cycle_anchor) for item in subscription.items.data)
     status: SubscriptionStatus = "active" if subscription.status == "trialing" else subscription.status
-    act.update("customer.subscription.updated", subscription, replace(subscription, status=status, latest_invoice=invoice, items=ItemList(items)))
+    act.update("customer.subscription.updated", subscription, status=status, latest_invoice=invoice, items=ItemList(items))
 
 
 def _next_period(item: SubscriptionItem, anchor_s: int) -> SubscriptionItem:
@@ -76,17 +76,19 @@ def _next_period(item: SubscriptionItem, anchor_s: int) -> SubscriptionItem:
 
 def finalize(backend: Backend, id: str) -> None:
     """A draft's hour is over: it is finalised, and attempted at once where Stripe collects it."""
-    open_draft(backend, id)
-    if collection.is_collecting(backend.invoice(id)):
-        collection.attempt(backend, id)
+    opened = open_draft(backend, backend.invoice(id))
+    if collection.is_collecting(opened):
+        collection.attempt_by_schedule(backend, opened)
 
 
-def open_draft(backend: Backend, id: str) -> None:
+def open_draft(backend: Backend, draft: Invoice) -> Invoice:
     """Finalise a draft; one over nothing is paid with that."""
+    id = draft.id
     with Act(backend, backend.own_task(id, "finalize"), "billing cycle", "1", f"{id}.finalize") as act:
-        opened = invoices.finalize(act, backend.invoice(id))
+        opened = invoices.finalize(act, draft)
         if opened.status == "paid":
             subscriptions.invoice_paid(act, opened)
+    return opened
 
 
 def overdue(backend: Backend, id: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from billsim.core.choices import Choices, Options, chance
 from billsim.core.time import day_of
@@ -78,6 +78,10 @@ class Cards:
     def challenge(self, customer: str) -> None:
         """The customer's next on-session payment needs the customer's confirmation at the bank."""
         self._challenged.add(customer)
+
+    def memory(self) -> list[Any]:
+        """How payment methods behave, and who will be challenged."""
+        return [sorted(self._behaviours.items()), sorted(self._challenged)]
 
     def pay(self, payment_method: str | None, now_ms: int) -> Outcome:
         """What a charge of this payment method comes to. Whether it has the funds is a fact of the day, whoever asks and however often."""

@@ -23,9 +23,9 @@ def record(act: Act, id: str, invoice: Invoice, intent: str, method: str | None,
         "failure_code": decline.code if decline else None,
         "failure_message": decline.message if decline else None,
     }
-    pending = act.backend.find("charge", id) if act.backend.exists(id) else None
+    pending = act.backend.books[invoice.customer].charges.get(id)
     if pending is not None:
-        charge: Charge = replace(pending, **fields)
+        charge = replace(pending, **fields)
     else:
         charge = Charge(
             id=id,

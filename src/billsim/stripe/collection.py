@@ -58,11 +58,15 @@ def is_collecting(invoice: Invoice) -> bool:
 
 def attempt(backend: Backend, id: str) -> None:
     """The schedule's next attempt falls due."""
-    invoice = backend.invoice(id)
+    attempt_by_schedule(backend, backend.invoice(id))
+
+
+def attempt_by_schedule(backend: Backend, invoice: Invoice) -> None:
+    """The schedule's next attempt, with what the invoice is collected with, whatever that comes to."""
     method = method_of(backend, invoice)
     outcome = backend.cards.pay(method, backend.kernel.now)
-    number = invoice.attempt_count + 1
-    attempt_with(backend, invoice, method, outcome, backend.own_task(id, f"attempt{number}"), "retry schedule")
+    task = backend.own_task(invoice.id, f"attempt{invoice.attempt_count + 1}")
+    attempt_with(backend, invoice, method, outcome, task, "retry schedule")
 
 
 def attempt_with(backend: Backend, invoice: Invoice, method: str | None, outcome: Outcome, task: str, cause: str) -> None:
@@ -89,6 +93,8 @@ def settle_with(backend: Backend, invoice: Invoice, outcome: Outcome, task: str,
     with Act(backend, task, cause, number, f"{invoice.id}.{number}") as act:
         ending = Try(intent.payment_method, intent.latest_charge, counts=False, is_automatic=True)
         take(act, invoice, ending, outcome)
+    # The invoice itself may look as before, yet what its timer waits for has come.
+    backend.arm(backend.invoice(invoice.id))
 
 
 # -- by request
@@ -230,11 +236,13 @@ def _tried(act: Act, invoice: Invoice, tried: Try) -> Invoice:
     """The invoice after a try that did not bring the money: counted where it counts, and scheduled anew."""
     backend = act.backend
     stood = backend.invoice(invoice.id)
-    counted = replace(invoice, attempted=True, attempt_count=invoice.attempt_count + tried.counts)
+    count, planned = invoice.attempt_count + tried.counts, invoice.next_payment_attempt
     if tried.counts or tried.is_automatic:
         retried = is_collecting(invoice) and not _is_incomplete(backend, invoice)
-        counted = replace(counted, next_payment_attempt=next_attempt(counted, backend.settings, act.now_s) if retried else None)
-    updated: Invoice = act.update("invoice.updated", stood, counted)
+        planned = next_attempt(invoice, count, backend.settings, act.now_s) if retried else None
+    updated: Invoice = act.update(
+        "invoice.updated", stood, attempted=True, attempt_count=count, next_payment_attempt=planned, payments=invoice.payments
+    )
     return updated
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec.structs import replace
-
 from billsim.stripe.backend import Act
 from billsim.stripe.naming import new_id
 from billsim.stripe.objects import Customer, InvoiceSettings
@@ -41,8 +39,8 @@ def update(act: Act, id: str, params: dict[str, Any]) -> Customer:
         check(params["invoice_settings"], _SETTINGS)
         method = params["invoice_settings"].get("default_payment_method") or None
         fields["invoice_settings"] = InvoiceSettings(act.backend.owned_method(id, method) if method else None)
-    new = replace(old, metadata=merged_metadata(old.metadata, params.get("metadata")), **fields)
-    updated: Customer = act.update("customer.updated", old, new)
+    fields["metadata"] = merged_metadata(old.metadata, params.get("metadata"))
+    updated: Customer = act.update("customer.updated", old, **fields)
     return updated
 
 
@@ -50,4 +48,4 @@ def set_delinquent(act: Act, id: str, delinquent: bool) -> None:
     """`delinquent` follows the latest change of any invoice: an automatic failure or a due date sets it, a payment or a write-off clears it."""
     customer = act.backend.books[id].customer
     if customer is not None and customer.delinquent != delinquent:
-        act.update("customer.updated", customer, replace(customer, delinquent=delinquent))
+        act.update("customer.updated", customer, delinquent=delinquent)

@@ -52,6 +52,10 @@ class IdempotencyKeys:
             raise StripeError(*known.error.args)
         return known.answer
 
+    def memory(self) -> list[str]:
+        """The keys that are known."""
+        return sorted(self._stored)
+
     def _perform(self, key: str, body: bytes, now_ms: int, perform: Callable[[], Any]) -> Stored:
         try:
             stored = Stored(body, perform(), None)

@@ -55,8 +55,7 @@ def draft(act: Act, subscription: Subscription, id: str, reason: str, *, start: 
         lines=LineList(lines),
         parent=InvoiceParent(SubscriptionDetails(subscription.id, subscription.metadata)),
     )
-    act.backend.inherit(subscription.id, id)
-    act.backend.finalize_by(id, act.backend.fallback_ms)
+    act.backend.drafted(id, subscription.id)
     act.put(invoice)
     act.emit("invoice.created", invoice)
     return invoice
@@ -108,21 +107,19 @@ def _due_date(act: Act, invoice: Invoice) -> int | None:
 
 def set_paid(act: Act, invoice: Invoice, *, counts: bool) -> Invoice:
     """Nothing remains to be paid. `counts`: this was an attempt that counts."""
-    paid: Invoice = act.put(
-        replace(
-            invoice,
-            status="paid",
-            amount_paid=invoice.amount_paid + invoice.amount_remaining,
-            amount_remaining=0,
-            attempted=True,
-            attempt_count=invoice.attempt_count + counts,
-            auto_advance=False,
-            next_payment_attempt=None,
-            payments=_payments(invoice, "paid"),
-            status_transitions=replace(invoice.status_transitions, paid_at=act.now_s),
-        )
+    paid: Invoice = act.update(
+        "invoice.updated",
+        invoice,
+        status="paid",
+        amount_paid=invoice.amount_paid + invoice.amount_remaining,
+        amount_remaining=0,
+        attempted=True,
+        attempt_count=invoice.attempt_count + counts,
+        auto_advance=False,
+        next_payment_attempt=None,
+        payments=_payments(invoice, "paid"),
+        status_transitions=replace(invoice.status_transitions, paid_at=act.now_s),
     )
-    act.emit("invoice.updated", paid, invoice)
     act.emit("invoice.paid", paid)
     act.emit("invoice.payment_succeeded", paid)
     return paid
@@ -159,8 +156,8 @@ def stop_collecting(act: Act, subscription: str, customer: str) -> None:
     """A canceled subscription's open invoices and drafts stay as they are: owed, and no longer collected."""
     for invoice in list(act.backend.books[customer].invoices.values()):
         if invoice.status in ("open", "draft") and invoice.subscription == subscription:
-            stopped = replace(invoice, auto_advance=False, next_payment_attempt=None)
-            act.update("invoice.updated", invoice, stopped, tag="" if act.is_call else "canceled")
+            tag = "" if act.is_call else "canceled"
+            act.update("invoice.updated", invoice, tag=tag, auto_advance=False, next_payment_attempt=None)
 
 
 def require_status(invoice: Invoice, *allowed: str) -> None:
@@ -201,8 +198,8 @@ def update(act: Act, id: str, params: dict[str, Any]) -> Invoice:
         require_status(old, "open", "draft")
         method = params["default_payment_method"] or None
         fields["default_payment_method"] = act.backend.owned_method(old.customer, method) if method else None
-    new = replace(old, metadata=merged_metadata(old.metadata, params.get("metadata")), **fields)
-    updated: Invoice = act.update("invoice.updated", old, new)
+    fields["metadata"] = merged_metadata(old.metadata, params.get("metadata"))
+    updated: Invoice = act.update("invoice.updated", old, **fields)
     return updated
 
 
@@ -213,5 +210,5 @@ def finalize_by_hand(act: Act, id: str, params: dict[str, Any]) -> Invoice:
     opened = finalize(act, draft_, auto_advance=params.get("auto_advance"))
     if opened.status != "open" or not opened.auto_advance or opened.collection_method == "send_invoice":
         return opened
-    updated: Invoice = act.update("invoice.updated", opened, replace(opened, next_payment_attempt=act.now_s + _ATTEMPT_AFTER_S))
+    updated: Invoice = act.update("invoice.updated", opened, next_payment_attempt=act.now_s + _ATTEMPT_AFTER_S)
     return updated

@@ -53,7 +53,8 @@ def require_action(act: Act, intent: PaymentIntent, method: str | None) -> None:
 
 def process(act: Act, intent: PaymentIntent, method: str | None, charge: str) -> None:
     """The bank takes its time."""
-    new = act.put(replace(intent, status="processing", payment_method=method, latest_charge=charge, next_action=None))
+    fields = {"next_action": None, "last_payment_error": None}
+    new = act.put(replace(intent, status="processing", payment_method=method, latest_charge=charge, **fields))
     act.emit("payment_intent.processing", new)
 
 

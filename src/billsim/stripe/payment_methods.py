@@ -59,5 +59,5 @@ def detach(act: Act, id: str, params: dict[str, Any]) -> PaymentMethod:
     new: PaymentMethod = act.put(replace(old, customer=None))
     act.emit("payment_method.detached", new)
     if owner.invoice_settings.default_payment_method == id:
-        act.update("customer.updated", owner, replace(owner, invoice_settings=InvoiceSettings()))
+        act.update("customer.updated", owner, invoice_settings=InvoiceSettings())
     return new

@@ -10,12 +10,12 @@ from billsim.stripe.objects import Invoice
 from billsim.stripe.settings import StripeSettings
 
 
-def next_attempt(invoice: Invoice, settings: StripeSettings, now_s: int) -> int | None:
-    """When the schedule tries `invoice` again, in unix seconds, after the `attempt_count` that it has had; None when the schedule is used up.
+def next_attempt(invoice: Invoice, attempts: int, settings: StripeSettings, now_s: int) -> int | None:
+    """When the schedule tries `invoice` again, in unix seconds, after so many `attempts`; None when the schedule is used up.
 
     An instant that has passed already (an attempt was made later than the schedule meant it) moves to the same distance from now.
     """
-    made = max(invoice.attempt_count, 1)
+    made = max(attempts, 1)
     if made >= settings.max_attempts:
         return None
     days = settings.retry_days

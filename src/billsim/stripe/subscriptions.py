@@ -22,7 +22,7 @@ _ENDED = ("canceled", "incomplete_expired")
 def set_status(act: Act, subscription: Subscription, status: SubscriptionStatus) -> None:
     """A new status, and its event; nothing where it has it."""
     if subscription.status != status:
-        act.update("customer.subscription.updated", subscription, replace(subscription, status=status))
+        act.update("customer.subscription.updated", subscription, status=status)
 
 
 def invoice_failed(act: Act, invoice: Invoice) -> None:
@@ -52,8 +52,7 @@ def invoice_voided(act: Act, invoice: Invoice) -> None:
     if subscription is None:
         return
     if subscription.status == "incomplete":
-        expired = replace(subscription, status="incomplete_expired", ended_at=act.now_s)
-        act.update("customer.subscription.updated", subscription, expired)
+        act.update("customer.subscription.updated", subscription, status="incomplete_expired", ended_at=act.now_s)
     elif subscription.status in ("past_due", "unpaid") and not _owes_before(act, invoice):
         set_status(act, subscription, "active")
 
@@ -138,8 +137,8 @@ def update(act: Act, id: str, params: dict[str, Any]) -> Subscription:
         if params.get("proration_behavior") != "none":
             raise refusal("parameter_missing", "Changed items need proration_behavior=none: proration is not simulated.")
         fields["items"] = ItemList(_changed_items(act, old, params["items"]))
-    new = replace(old, metadata=merged_metadata(old.metadata, params.get("metadata")), **fields)
-    updated: Subscription = act.update("customer.subscription.updated", old, new)
+    fields["metadata"] = merged_metadata(old.metadata, params.get("metadata"))
+    updated: Subscription = act.update("customer.subscription.updated", old, **fields)
     return updated
 
 

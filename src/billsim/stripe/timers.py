@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from billsim.core.time import DAY_S, HOUR_MS
 from billsim.stripe.objects import Book, Invoice, PaymentIntent, Subscription
 
@@ -13,13 +11,6 @@ SETTLEMENT_S = 5 * DAY_S
 
 Due = tuple[int, str]
 """(instant in milliseconds, what is done then)."""
-
-
-def wanted(thing: Any, book: Book, finalizes_at: int, now_ms: int) -> Due | None:
-    """When Stripe next acts on an object, and what it does; None when it will not by itself."""
-    if thing.object == "subscription":
-        return of_subscription(thing)
-    return of_invoice(thing, book, finalizes_at, now_ms)
 
 
 def of_subscription(subscription: Subscription) -> Due | None:

@@ -1,0 +1,5 @@
+"""`python -m billsim.cli` is `billsim`."""
+
+from billsim.cli import main
+
+main()

@@ -1,0 +1,61 @@
+"""`billsim scenarios`, `billsim engines` and `billsim faults`: what there is to choose from."""
+
+from __future__ import annotations
+
+from billsim.cli.options import Json, load
+from billsim.cli.output import print_json, print_names
+from billsim.scenario.errors import InputError
+
+ENGINES = {
+    "recompute": "gathers the whole account, decides once, and applies by compare-and-set until nothing differs",
+    "legacy": "one blind handler an event, and dunning paths that race: what drifts, and why",
+    "noop": "does nothing: every check must see it",
+    "all_healthy": "calls every account healthy",
+    "all_bad": "calls every account bad debt",
+    "cancel_all": "cancels every subscription",
+    "void_all": "voids every debt, so that none is left",
+}
+
+
+def scenarios(json: Json = False) -> int:
+    """List the scenarios that ship and those in ./scenarios."""
+    from billsim.scenario.toml_file import names
+
+    found = {name: _rule(name) for name in names()}
+    if json:
+        print_json({"scenarios": [{"name": name, "rule": rule} for name, rule in found.items()]})
+    else:
+        print_names(found)
+    return 0
+
+
+def engines(json: Json = False) -> int:
+    """List the engines that ship, and those that installed packages bring."""
+    from billsim.engines import installed, names
+
+    found = {name: ENGINES.get(name, "") for name in names()} | {name: f"installed: {entry.value}" for name, entry in installed().items()}
+    if json:
+        print_json({"engines": [{"name": name, "what": what} for name, what in found.items()]})
+    else:
+        print_names(found)
+    return 0
+
+
+def faults(json: Json = False) -> int:
+    """List the faults that a scenario can set under [faults], and how each heals."""
+    from billsim.faults.catalogue import described
+
+    found = described()
+    if json:
+        print_json({"faults": found})
+    else:
+        print_names({fault["name"]: f"{fault['what']} (of each {fault['of_each']}; heals: {fault['heals']})" for fault in found})
+    return 0
+
+
+def _rule(name: str) -> str:
+    """What a scenario is about, or what is wrong with it: one that is broken hides no other."""
+    try:
+        return load(name).rule
+    except InputError as error:
+        return f"broken: {error}"

@@ -1,0 +1,56 @@
+"""Options that several commands have, and what is looked at before anything is run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from billsim.core.choices import MAX_SEED
+from billsim.scenario.errors import InputError
+
+if TYPE_CHECKING:
+    from billsim.scenario.plan import Scenario
+
+ScenarioName = Annotated[str, typer.Argument(metavar="SCENARIO", help="Name of a scenario (see `billsim scenarios`), or a TOML file.")]
+Seed = Annotated[int, typer.Option("--seed", metavar="N", help="What all chance is derived from.")]
+EngineName = Annotated[str, typer.Option("--engine", metavar="NAME", help="An engine (`billsim engines`), package.module:factory, or cmd:program.")]
+PolicyFile = Annotated[Path | None, typer.Option("--policy", metavar="FILE", help="What your platform has otherwise (TOML).")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, nothing else.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Only the verdict; no progress.")]
+
+
+def check(seed: int, *engines: str) -> None:
+    """Raise InputError for a seed or engine that cannot be."""
+    if not 0 <= seed <= MAX_SEED:
+        raise InputError(f"must be between 0 and {MAX_SEED}, not {seed}", key="--seed")
+    if engines:
+        from billsim.engines import UnknownEngineError, check_engine
+
+        for engine in engines:
+            try:
+                check_engine(engine)
+            except UnknownEngineError as error:
+                raise InputError(error.message, key="--engine", hint=error.hint) from None
+
+
+def load(name: str) -> Scenario:
+    """The scenario of a name or file. Raises InputError."""
+    from billsim.scenario.toml_file import find, load
+
+    return load(find(name))
+
+
+def platform(policy: Path | None) -> dict[str, Any]:
+    """What a run is told of a policy file, as keywords: nothing where there is none. Raises InputError."""
+    if policy is None:
+        return {}
+    from billsim.scenario.policy_file import load_policy
+
+    return {"platform": load_policy(policy)}
+
+
+def policy_option(policy: Path | None) -> dict[str, Any]:
+    """The option that repeats a command under a policy file; none where there is none."""
+    return {} if policy is None else {"policy": policy}

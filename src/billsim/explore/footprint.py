@@ -1,0 +1,141 @@
+"""What a waiting step reads and writes: two steps that do not meet may be taken in either order, and one order of them will do.
+
+A delivery and an answer on its way back only set a task going, which touches nothing before its next effect is performed: such a step
+commutes with everything. What is not known to be less is taken to touch everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from billsim.core.at_least_once import Parcel
+from billsim.core.kernel import Wake
+from billsim.ports import Act, CallStripe, CompareAndSet, GatherAll, Read, Transact, Write
+from billsim.runtime.gather import branches
+from billsim.runtime.task import Answered, Task
+
+_NOTHING: frozenset[str] = frozenset()
+_STRIPE = ("stripe.customer", "stripe.subscription", "stripe.invoice")
+# What acts are judged by, which moves with the authorities and with what was done; and the acts themselves.
+_TRUTH, _ACTIONS = "truth", "actions"
+# Stores whose rows are authorities, or hold one among their fields.
+_MOVES_TRUTH: dict[str, tuple[str, ...]] = {"ope": (), "subs_customer": (), "subs_account": ("account_type",)}
+_READS = (".retrieve", ".list")
+# Of what Stripe holds, metadata is nobody's authority.
+_METADATA = {"customers.update": "stripe.customer", "invoices.update": "stripe.invoice"}
+
+
+class Footprint(NamedTuple):
+    """`account` is '' for a step that may touch any; `reads` and `writes` are stores, Stripe's by request of a gather, or `*` for all."""
+
+    account: str
+    reads: frozenset[str]
+    writes: frozenset[str]
+
+    @property
+    def is_empty(self) -> bool:
+        """It touches nothing."""
+        return not self.reads and not self.writes
+
+
+_EMPTY = Footprint("", _NOTHING, _NOTHING)
+EVERYTHING = Footprint("", frozenset({"*"}), frozenset({"*"}))
+
+
+def footprint(wake: Wake, now_ms: int) -> Footprint:
+    """What the wake's step will touch, `now_ms` being the instant at which things race."""
+    if not wake.label or wake.due_ms - wake.open_ms > now_ms:
+        # Its instant is fixed, or at least not before some other: it takes the clock along.
+        return EVERYTHING
+    if isinstance(wake, Task):
+        find = _EFFECTS.get(type(wake.effect))
+        return find(wake, wake.effect) if find is not None else EVERYTHING
+    if isinstance(wake, Parcel):
+        # A copy is dropped once the other has been finished: which of them is handled is open.
+        return EVERYTHING if "/d" in wake.name else _EMPTY
+    return EVERYTHING
+
+
+def independent(one: Footprint, other: Footprint) -> bool:
+    """Whether the two steps lead to the same world in either order."""
+    if one.account != other.account and one.account and other.account:
+        return True
+    return not (_meet(one.writes, other.writes) or _meet(one.writes, other.reads) or _meet(one.reads, other.writes))
+
+
+def gather(account: str, parts: tuple[str, ...]) -> Footprint:
+    """What a gather reads from its begin to its end."""
+    return Footprint(account, _read_by(parts), _NOTHING)
+
+
+def _meet(some: frozenset[str], others: frozenset[str]) -> bool:
+    if not some or not others:
+        return False
+    return "*" in some or "*" in others or not some.isdisjoint(others)
+
+
+_parts_read: dict[tuple[str, ...], frozenset[str]] = {}
+
+
+def _read_by(parts: tuple[str, ...]) -> frozenset[str]:
+    known = _parts_read.get(parts)
+    if known is None:
+        known = _parts_read[parts] = frozenset(branches(parts).reads)
+    return known
+
+
+def _of_read(_task: Task, effect: Read) -> Footprint:
+    return Footprint(effect.account, frozenset({effect.store}), _NOTHING)
+
+
+def _of_gather(_task: Task, effect: GatherAll) -> Footprint:
+    return gather(effect.account, effect.parts)
+
+
+def _of_write(_task: Task, effect: Write | CompareAndSet) -> Footprint:
+    return _of_fields(effect.account, effect.store, effect.fields)
+
+
+def _of_transaction(_task: Task, effect: Transact) -> Footprint:
+    if any(change.account != effect.account for change in effect.changes):
+        return EVERYTHING
+    return _of_fields(effect.account, effect.store, {field: None for change in effect.changes for field in change.fields})
+
+
+def _of_fields(account: str, store: str, fields: dict[str, Any]) -> Footprint:
+    telling = _MOVES_TRUTH.get(store)
+    if telling is None or (telling and not any(field in fields for field in telling)):
+        touched = frozenset({store})
+    else:
+        touched = frozenset({store, _TRUTH})
+    return Footprint(account, touched, touched)
+
+
+def _of_call(_task: Task, effect: CallStripe) -> Footprint:
+    if effect.method.endswith(_READS):
+        return Footprint(effect.account, frozenset(_STRIPE), _NOTHING)
+    own = _METADATA.get(effect.method) if list(effect.params) == ["metadata"] else None
+    touched = frozenset({own}) if own else frozenset({*_STRIPE, _TRUTH})
+    return Footprint(effect.account, touched, touched)
+
+
+def _of_act(_task: Task, effect: Act) -> Footprint:
+    touched = frozenset({_ACTIONS, _TRUTH})
+    return Footprint(effect.account, touched, touched)
+
+
+def _of_answer(_task: Task, _effect: Answered) -> Footprint:
+    return _EMPTY
+
+
+_EFFECTS: dict[type, Callable[[Task, Any], Footprint]] = {
+    Read: _of_read,
+    Answered: _of_answer,
+    GatherAll: _of_gather,
+    Write: _of_write,
+    CompareAndSet: _of_write,
+    Transact: _of_transaction,
+    CallStripe: _of_call,
+    Act: _of_act,
+}

@@ -1,0 +1,173 @@
+"""Shrinks a failing world to a told story: fewer accounts, rows, faults and pins, and plainer ones, that fail in the same way.
+
+While rows and accounts go, every answer of the run stays pinned, under the name that it has by then, so that leaving out one thing does not move the
+others: what remains of the world goes on as it did. Then pins go, until only those are left without which it does not fail. An order is nothing but
+latencies, so what is left of one are the latencies of a few things: first in, first out, but for these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from billsim.core.platform import Platform
+from billsim.explore import edits, wording
+from billsim.explore.trial import Budget, Spent, Step, Trial, fewest
+from billsim.run import SHIPPED, run_orders
+from billsim.scenario.errors import InputError
+from billsim.scenario.orders import count_orders
+from billsim.scenario.plan import Scenario
+from billsim.scenario.tales import told
+
+# Parts of the budget by whose end the first rows, and then the pins, are to be through.
+_UNTIL_ROWS, _UNTIL_PINS = 0.5, 0.8
+# More orders of a story than this are not tried for what it is to expect.
+_FEW_ORDERS = 24
+
+
+class Shrunk(NamedTuple):
+    """The smallest story that was found. It fails as `signature` says when it is run with `seed`, which is 0 but where ties of the world forbid that.
+
+    `rows` and `pins` are those of the story, `runs` and `seconds` what it took. `exhausted`: the budget was spent before nothing more could go.
+    `against`: the engine under which it holds, None where it holds under none that was named.
+    """
+
+    scenario: Scenario
+    signature: str
+    runs: int
+    rows: int
+    pins: int
+    seconds: float
+    exhausted: bool
+    seed: int
+    against: str | None
+
+
+def shrink(
+    scenario: Scenario,
+    seed: int,
+    engine: str,
+    schedule_answers: Mapping[str, int] | None = None,
+    want: str = "",
+    budget_runs: int = 400,
+    budget_s: float = 10.0,
+    against: str | None = "recompute",
+    progress: Callable[[Step], None] | None = None,
+    platform: Platform = SHIPPED,
+) -> Shrunk:
+    """Shrink a world that fails under `engine` with `seed` and, where a schedule made its order, with that schedule's answers.
+
+    `want` is the signature that is to stay (default: the gravest). The story holds under `against`, unless the world itself falls under it.
+    Raises InputError for a world that does not fail so, and for one of imported events.
+    """
+    if scenario.events is not None or scenario.rows is not None:
+        raise InputError("tells of imported events or rows, and those cannot be left out: only told stories, tales and populations are shrunk", scenario.source)
+    against = None if against == engine else against
+    trial = Trial(engine, want, against, Budget(budget_runs, budget_s), platform, progress)
+    if not trial.begin(edits.untold(told(scenario, seed)), seed, schedule_answers or {}):
+        raise InputError(f"{scenario.id} does not fail{f' with {want}' if want else ''} under {engine} with seed {seed}: there is nothing to shrink")
+    exhausted = False
+    try:
+        _at_seed_0(trial)
+        _as_few(trial)
+    except Spent:
+        exhausted = True
+    return _finished(trial, f"fuzz seed={seed} engine={engine}", exhausted)
+
+
+def _at_seed_0(trial: Trial) -> None:
+    """With all answers pinned, another seed decides no more than ties."""
+    if trial.seed:
+        trial.keeps(trial.best, seed=0)
+
+
+def _as_few(trial: Trial) -> None:
+    """Parts, then pins, then whatever can still go; until nothing can."""
+    with trial.part(_UNTIL_ROWS):
+        trial.keeps(edits.with_faults_pinned(trial.best))
+        trial.keeps(*edits.apart(trial.best))
+        trial.first(edits.shorter(trial.best))
+        _fewer_accounts(trial)
+        _fewer_rows(trial)
+        trial.keeps(*edits.with_people_named(trial.best))
+        _plainer(trial)
+    with trial.part(_UNTIL_PINS):
+        trial.pins_all = False
+        _fewer_pins(trial)
+    before = None
+    while before != trial.best:
+        before = trial.best
+        _fewer_rows(trial)
+        trial.keeps(*edits.with_people_named(trial.best))
+        _plainer(trial)
+        _fewer_pins(trial)
+        trial.keeps(edits.of_usual_length(trial.best))
+    _rounder_pins(trial)
+
+
+def _fewer_accounts(trial: Trial) -> None:
+    names = [account.account for account in trial.best.given]
+    guilty = {drift.account for drift in trial.result.drift if drift.closed_ms is None} | {find["account"] for find in trial.result.data["findings"]}
+    if trial.keeps(*edits.with_accounts(trial.best, [name for name in names if name in guilty])):
+        names = [account.account for account in trial.best.given]
+    if len(names) > 1:
+        fewest(names, lambda rest: bool(rest) and trial.keeps(*edits.with_accounts(trial.best, rest)))
+
+
+def _fewer_rows(trial: Trial) -> None:
+    had = list(range(len(trial.best.timeline)))
+
+    def keeps(rest: list[int]) -> bool:
+        nonlocal had
+        if not trial.keeps(*edits.with_rows(trial.best, [had.index(row) for row in rest])):
+            return False
+        had = rest
+        return True
+
+    fewest(had, keeps)
+    more = True
+    while more:
+        more = any(trial.keeps(*folded) for folded in edits.folded(trial.best))
+
+
+def _plainer(trial: Trial) -> None:
+    """What is told otherwise than usual, as usual; instants, rounded."""
+    trial.first(edits.without_settings(trial.best))
+    trial.keeps(edits.usual_plans(trial.best))
+    trial.each(edits.plainer_accounts(trial.best))
+    trial.each(edits.plainer_rows(trial.best))
+    trial.keeps(edits.of_usual_length(trial.best))
+    if not trial.first(edits.rounded(trial.best)):
+        for index in range(len(trial.best.timeline)):
+            trial.first(edits.rounded_row(trial.best, index))
+
+
+def _fewer_pins(trial: Trial) -> None:
+    for fault in list(trial.best.faults):
+        trial.keeps(edits.without_fault(trial.best, fault))
+    pins = list(trial.best.answers)
+    strikes = [label for label in pins if "/fault/" in label]
+    if strikes and not trial.keeps(edits.with_pins(trial.best, [label for label in pins if label in strikes])):
+        pins = list(trial.best.answers)
+    fewest(list(trial.best.answers), lambda rest: trial.keeps(edits.with_pins(trial.best, rest)))
+    trial.keeps(edits.with_faults_pinned(trial.best))
+
+
+def _rounder_pins(trial: Trial) -> None:
+    for label in list(trial.best.answers):
+        trial.first(edits.rounded_pins(trial.best, label))
+
+
+def _finished(trial: Trial, from_: str, exhausted: bool) -> Shrunk:
+    """The story as a file has it, with what is expected of it."""
+    story = wording.titled(trial.best, trial.want, from_)
+    if trial.seed == 0 and count_orders(story) <= _FEW_ORDERS:
+        orders = run_orders(story, engine=trial.engine)
+        told_so = wording.pinned(story, trial.engine, orders, trial.against)
+        if run_orders(told_so, engine=trial.engine).as_expected:
+            story = told_so
+    return Shrunk(
+        story, trial.want, trial.runs, len(story.timeline), len(story.answers), trial.seconds, exhausted, trial.seed, trial.against
+    )

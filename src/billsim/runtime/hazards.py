@@ -1,0 +1,111 @@
+"""What may befall a task at its work: its process dies before a write, or one of its steps takes minutes. Only where such a fault is on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+from billsim.core.choices import Choices
+from billsim.core.kernel import Kernel
+from billsim.ports import Act, CallStripe, CompareAndSet, GatherAll, Read, Scan, Send, Transact, Write
+from billsim.runtime.task import Task
+
+READS = (".retrieve", ".list")
+_WRITES = (Write, CompareAndSet, Transact, Act, Send)
+_STEPS = (Read, GatherAll, Scan, Write, CompareAndSet, Transact)
+# A request of a customer's or of a job's is nobody's to repeat: who it fails for is told so.
+_ANSWERED = ("request.", "cron.")
+
+Begin = Callable[[Task, Any], Any]
+
+
+class ProcessDied(Exception):
+    """The process in which a task ran is gone: no part of it is told, and what woke it is delivered again."""
+
+    retry = True
+
+    def __init__(self, task: str) -> None:
+        super().__init__(task)
+
+    def __str__(self) -> str:
+        return f"the process of {self.args[0]} died"
+
+
+class Fate(NamedTuple):
+    """What befalls a task. It dies instead of making its `dies_before`-th write, and its `slow_at`-th step begins `slow_ms` late; 0: it does not.
+
+    A write is whatever may be seen from outside: of a row, a request to Stripe, an act, a message. A step is a look at stores and Stripe or a write
+    of derived rows: what is then done to the outside world or to an authority is done as fast as ever, for nobody could look between those two.
+    """
+
+    dies_before: int = 0
+    slow_at: int = 0
+    slow_ms: int = 0
+
+
+class Hazards(Protocol):
+    """The faults that tasks are exposed to."""
+
+    def fate(self, task: str, account: str) -> Fate:
+        """What befalls a task. Asked once for each."""
+        ...
+
+
+class Late(NamedTuple):
+    """An effect that has yet to begin, on its way back to its task."""
+
+    effect: Any
+
+
+class _Life:
+    """A task's fate, and how far it is."""
+
+    __slots__ = ("fate", "writes", "steps")
+
+    def __init__(self, fate: Fate) -> None:
+        self.fate = fate
+        self.writes = 0
+        self.steps = 0
+
+
+class Exposure:
+    """Stands between tasks and what begins their effects."""
+
+    def __init__(self, hazards: Hazards, kernel: Kernel, choices: Choices, begin: dict[type, Begin], root: Callable[[str], Task], waiting: object) -> None:
+        self._hazards = hazards
+        self._kernel = kernel
+        self._choices = choices
+        self._begin = begin
+        self._root = root
+        self._waiting = waiting
+
+    def begin(self, task: Task, effect: Any) -> Any:
+        """Begin an effect, if its task lives to do so; late, if that is its fate."""
+        life: _Life | None = task.life
+        if life is None:
+            life = task.life = _Life(self._fate_of(task))
+        if isinstance(effect, _STEPS) and getattr(effect, "store", "") != "ope":
+            life.steps += 1
+            if life.steps == life.fate.slow_at:
+                task.effect = Late(effect)
+                self._kernel.after(life.fate.slow_ms, self._choices.rank(f"{task.name}/late"), task)
+                return self._waiting
+        return self._begin_or_die(task, life, effect)
+
+    def at_last(self, task: Task, late: Late) -> Any:
+        """Begin an effect that was late."""
+        task.effect = late.effect
+        return self._begin_or_die(task, task.life, late.effect)
+
+    def _begin_or_die(self, task: Task, life: Any, effect: Any) -> Any:
+        if isinstance(effect, _WRITES) or (isinstance(effect, CallStripe) and not effect.method.endswith(READS)):
+            life.writes += 1
+            if life.writes == life.fate.dies_before:
+                raise ProcessDied(task.name)
+        return self._begin[type(effect)](task, effect)
+
+    def _fate_of(self, task: Task) -> Fate:
+        fate = self._hazards.fate(task.name, task.message.account)
+        if fate.dies_before and self._root(task.name).message.kind.startswith(_ANSWERED):
+            return fate._replace(dies_before=0)
+        return fate

@@ -1,0 +1,73 @@
+"""The judge looks only at what may have moved; what it then holds is what it would find if it looked at everything anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import pytest
+
+from billsim.checks.codes import Ledger, disagreements
+from billsim.checks.judge import Judge, Watch, Why
+from billsim.checks.truth import truth
+from billsim.run import run_scenario
+from billsim.scenario.toml_file import find, load
+from billsim.stores.base import Shard
+from tests.checks.scene import Scene
+from tests.truth_table import ROWS
+
+
+@pytest.mark.parametrize("engine", ["recompute", "legacy", "void_all"])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_after_each_step_it_holds_what_a_stranger_would_find(engine: str, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    settle, settled = Judge._settle, []
+
+    def watched(judge: Judge, shard: Shard, watch: Watch, now_ms: int, why: Why, held: Mapping[str, str]) -> None:
+        mapping = shard.one("subs_customer")
+        shared = mapping is not None and len(judge._stores.by_customer.get(mapping.stripe_customer, ())) > 1
+        expected, ledger = truth(shard, judge._policy, now_ms, shared), Ledger()
+        ledger.unhealable = watch.ledger.unhealable
+        assert watch.expected == expected
+        assert held.keys() == disagreements(shard, expected, judge._policy, ledger).keys()
+        settled.append(bool(held))
+        settle(judge, shard, watch, now_ms, why, held)
+
+    monkeypatch.setattr(Judge, "_settle", watched)
+    run_scenario(load(find("load/faulty_small")), engine=engine, seed=seed)
+    assert settled.count(True) > 200 and settled.count(False) > 200
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.expected.applies], ids=str)
+def test_an_account_that_owes_nothing_is_what_all_clauses_say(row: Any) -> None:
+    """Something noted that is no consequence shuts the short road."""
+    short, long = row.shard(), row.shard()
+    long.actions["key of nothing"] = 1
+    assert truth(short, row.policy, row.now_ms) == truth(long, row.policy, row.now_ms)
+
+
+def test_an_object_that_moved_is_compared_again() -> None:
+    shard, ledger = Scene("healthy/paid_after_two_failures").shard, Ledger()
+    assert ledger.wrong(shard) == ""
+    id, invoice = next(iter(shard.stripe.invoices.items()))
+    shard.stripe.invoices[id] = msgspec.structs.replace(invoice, amount_paid=invoice.amount_paid + 1)
+    ledger.moved[id] = None
+    assert ledger.wrong(shard).startswith(f"{id} ") and not ledger.moved
+    shard.stripe.invoices[id] = invoice
+    ledger.forget()
+    assert ledger.wrong(shard) == ""
+
+
+def test_entries_alone_leave_the_other_codes_as_they_stand() -> None:
+    shard, ledger = Scene("healthy/paid_after_two_failures").shard, Ledger()
+    assert ledger.alone(shard, ["dunning_wrong", "ledger_drift"]) == {"dunning_wrong": ""}
+    shard.many["billing_prod"] = {}
+    assert set(Ledger().alone(shard, [])) == {"ledger_drift"}
+
+
+def test_an_account_that_takes_another_customer_has_its_whole_ledger_compared() -> None:
+    scene = Scene("healthy/paid_after_two_failures").begin().after(1)
+    id, invoice = next(iter(scene.shard.stripe.invoices.items()))
+    scene.shard.stripe.invoices[id] = msgspec.structs.replace(invoice, amount_paid=invoice.amount_paid + 1)
+    scene.write("subs_customer", checkout_plan="pro_monthly").look()
+    assert "ledger_drift" in scene.codes()
