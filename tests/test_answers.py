@@ -47,7 +47,7 @@ def test_a_tape_wins_too_and_where_it_ends_the_pin_holds() -> None:
 
 
 def test_a_fault_that_is_hardly_on_strikes_where_it_is_pinned() -> None:
-    text = STORY_WITH_A_FAULT.format(answers=f'[answers]\n"w/fault/lost/in_ada_1.payment_failed.3/post1" = 1')
+    text = STORY_WITH_A_FAULT.format(answers='[answers]\n"w/fault/lost/in_ada_1.payment_failed.3/post1" = 1')
     assert run_scenario(loads(text)).data["digest"] != run_scenario(loads(STORY_WITH_A_FAULT.format(answers=""))).data["digest"]
     assert taped(loads(text))["w/pipe/in_ada_1.payment_failed.3/post2"]
 

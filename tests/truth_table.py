@@ -189,7 +189,8 @@ def _shard(facts: dict[str, Any]) -> Shard:
     shard.rows["subs_customer"] = CustomerRow(account, "cus_ada" if known else "", braintree_paid=facts.get("braintree_paid", False), version=1)
     subs = [_sub(told, n) for n, told in enumerate(facts.get("subs", [{}]))]
     shard.many["ope"] = {sub["ope_key"]: _ope(account, sub) for sub in subs}
-    shard.many["cf_prod"] = {sub["product"]: EntitlementRow(account, sub["product"], version=1) for sub in subs}
+    given = [sub["product"] for sub in subs if sub["ope"] != "pending"]
+    shard.many["cf_prod"] = {product: EntitlementRow(account, product, version=1) for product in given}
     shard.actions = dict.fromkeys(map(action_of, done), 1)
     if known:
         shard.stripe = _book(facts, subs)

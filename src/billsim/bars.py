@@ -68,7 +68,7 @@ class Bars:
         bar = self._progress.add_task(name, total=total, done="")
         return lambda done: self._progress.update(bar, advance=1, done=done)
 
-    def count(self, name: str, what: str) -> Callable[[int, int], None] | None:
+    def planned(self, name: str, what: str) -> Callable[[int, int], None] | None:
         """A bar of so many things done, of so many that there are to do."""
         if not self._progress:
             return None
@@ -76,5 +76,19 @@ class Bars:
 
         def moved(done: int, planned: int) -> None:
             self._progress.update(bar, completed=done, total=planned, done=f"{done:,} of {planned:,} {what}")
+
+        return moved
+
+    def searched(self, name: str) -> Callable[[str], None] | None:
+        """A bar for something of which nobody knows how much there is, and that runs under the guard; it is told how far that is."""
+        if not self._progress:
+            return None
+        from billsim.core.guard import outside
+
+        bar = self._progress.add_task(name, total=None, done="")
+
+        def moved(done: str) -> None:
+            with outside():
+                self._progress.update(bar, done=done)
 
         return moved

@@ -23,7 +23,7 @@ from billsim.engine.lift import COMPONENT, lift
 from billsim.engine.recompute import Recompute
 from billsim.external.program import Program
 from billsim.external.words import speaking
-from billsim.facade import pay_bad_debt
+from billsim.facade import doors
 from billsim.legacy.engine import LegacyEngine
 from billsim.ports import Component, Decides, Engine, Handles, Message
 from billsim.stripe.settings import StripeSettings
@@ -110,20 +110,16 @@ def modules_of(spec: str, engine: Engine) -> list[str]:
     return [name for name in sys.modules if name.partition(".")[0] in packages]
 
 
-def _doors() -> tuple[Component, ...]:
-    return (pay_bad_debt.component(),)
-
-
 def _recompute(policy: DunningPolicy, _settings: StripeSettings) -> Engine:
-    return Recompute(policy, doors=_doors())
+    return Recompute(policy, doors=doors.today(policy))
 
 
 def _legacy(policy: DunningPolicy, settings: StripeSettings) -> Engine:
-    return LegacyEngine(policy, marks_uncollectible=settings.final_invoice == "mark_uncollectible")
+    return LegacyEngine(policy, marks_uncollectible=settings.final_invoice == "mark_uncollectible", doors=doors.of_before())
 
 
 def _lifted(name: str, make: Callable[[], Handles | Decides]) -> Callable[[DunningPolicy, StripeSettings], Engine]:
-    return lambda policy, _settings: lift(make(), policy, name=name, doors=_doors())
+    return lambda policy, _settings: lift(make(), policy, name=name, doors=doors.today(policy))
 
 
 _SHIPPED: dict[str, Callable[[DunningPolicy, StripeSettings], Engine]] = {
@@ -189,7 +185,7 @@ def _as_engine(thing: Any, policy: DunningPolicy, spec: str, platform: Platform)
         engine: Engine = thing
         return engine
     try:
-        return lift(speaking(thing, platform.names.statuses), policy, name=spec, doors=_doors())
+        return lift(speaking(thing, platform.names.statuses), policy, name=spec, doors=doors.today(policy))
     except TypeError as failure:
         raise UnknownEngineError(f"engine {spec!r}: {failure}") from failure
 
@@ -241,4 +237,4 @@ def _started(spec: str, policy: DunningPolicy, platform: Platform) -> Engine:
     except OSError as failure:
         raise UnknownEngineError(f"engine {spec!r}: cannot be started: {failure.strerror or failure}") from failure
     brought = speaking(program.engine(), platform.names.statuses)
-    return _Started(lift(brought, policy, name=spec, doors=_doors()), program)
+    return _Started(lift(brought, policy, name=spec, doors=doors.today(policy)), program)

@@ -2,7 +2,7 @@
 
 Files called `*.billsim.toml` (or as the ini option `billsim_files` says) are collected. A scenario passes if its engine does what the file expects
 of it, in every order of what races; where the file expects nothing of that engine, if the verdict holds. A failure ends with the one command that
-repeats it.
+repeats it. `@billsim.fuzz` (`billsim.pytest_fuzz`) gives a test one world after another.
 """
 
 from __future__ import annotations
@@ -76,19 +76,19 @@ class Billsim:
         """One run."""
         from billsim.run import run_scenario
 
-        return run_scenario(_loaded(scenario), seed=seed, engine=engine or self.engine, platform=self._platform())
+        return run_scenario(_loaded(scenario), seed=seed, engine=engine or self.engine, platform=self.platform())
 
     def orders(self, scenario: Scenario | str | Path, *, engine: str | None = None, seed: int = 0) -> OrdersResult:
         """A run in each order of the rows that race, and the story's control. Raises TooManyOrdersError."""
         from billsim.run import run_orders
 
-        return run_orders(_loaded(scenario), seed=seed, engine=engine or self.engine, platform=self._platform())
+        return run_orders(_loaded(scenario), seed=seed, engine=engine or self.engine, platform=self.platform())
 
     def compare(self, scenario: Scenario | str | Path, engines: Iterable[str], *, seed: int = 0) -> Comparison:
         """The same world under several engines."""
         from billsim.compare import compare
 
-        return compare(_loaded(scenario), list(engines), seed=seed, platform=self._platform())
+        return compare(_loaded(scenario), list(engines), seed=seed, platform=self.platform())
 
     def assert_converges(self, scenario: Scenario | str | Path, *, engine: str | None = None, seeds: Iterable[int] = (0,)) -> None:
         """No drift stands open at the end and nothing was found, in any order, under any of the seeds. Raises NotAsExpected."""
@@ -107,7 +107,8 @@ class Billsim:
             if not as_expected or orders.verdict == "unknown":
                 raise NotAsExpected(_explained(orders, told, _name(scenario, told), engine or self.engine, seed))
 
-    def _platform(self) -> Platform:
+    def platform(self) -> Platform:
+        """What the policy file of this test session says."""
         from billsim.core.platform import Platform
         from billsim.scenario.policy_file import load_policy
 

@@ -122,7 +122,7 @@ def run_scenario(
             progress(Progress(world.kernel.now, scenario.start, _end_ms(scenario), world.kernel.events, counts, phase))
 
     began = clock_ns()
-    with _ending(chosen), guarded(modules_of(engine, chosen)), _rare_collections():
+    with _ending(chosen), guarded(modules_of(engine, chosen)), rare_collections():
         world = World(scenario, chosen, choices, trace, policy, bodies=bodies, order=schedule)
         _begin(choices, world)
         built = clock_ns()
@@ -187,7 +187,7 @@ def look_at(
     scenario = tell(scenario, choices)
     policy = platform.dunning(scenario.stripe.max_attempts)
     chosen = load_engine(engine, policy, scenario.stripe, platform)
-    with _ending(chosen), guarded(modules_of(engine, chosen)), _rare_collections():
+    with _ending(chosen), guarded(modules_of(engine, chosen)), rare_collections():
         world = World(scenario, chosen, choices, Trace(), policy)
         _live(world, lambda _phase: None, at_ms)
         if world.kernel.now < at_ms and not world.pending:
@@ -246,7 +246,7 @@ def _ending(engine: Engine) -> Iterator[None]:
 
 
 @contextmanager
-def _rare_collections() -> Iterator[None]:
+def rare_collections() -> Iterator[None]:
     """Rows and records are freed by their reference counts; looking for cycles among hundreds of thousands of them takes a fifth of a run."""
     before = gc.get_threshold()
     gc.set_threshold(100_000, 50, 100)

@@ -12,13 +12,14 @@ from rich.table import Table
 from billsim.checks.cause import provenance as cause_of
 from billsim.core.time import iso
 from billsim.core.trace import MessageRecord
-from billsim.explore.when import Point, When
+from billsim.explore.when import Happening, Point, When
 from billsim.replay.explain import MEANINGS, Explained, Raced, Story, read_age_ms
 from billsim.replay.moment import Cell, Moment
-from billsim.summary import COLOURS, FIELDS, STORIES, VALUE_WIDTH, command, provenance, say, span
+from billsim.summary import COLOURS, FIELDS, STORIES, VALUE_WIDTH, provenance, say, span
 
 CELL_WIDTH = 32
-BAR_WIDTH = 40
+# Of the widest bar, and of what stands beside it.
+BAR_WIDTH, BESIDE_WIDTH = 40, 62
 _WAYS = {"row": "read it", "read": "read", "list": "read on a list", "event": "was told by its event"}
 
 
@@ -82,8 +83,11 @@ def show_moment(out: Console, moment: Moment) -> None:
         say(out, f"{moment.off_tape} questions were not on the tape: from the first of them on this is not the recorded world")
 
 
-def show_when(out: Console, when: When, scenario: str, *, brief: bool = False) -> None:
-    """How likely a failure was when a run was kept up to each instant, where it became likely, and what happened there."""
+def show_when(out: Console, when: When, again: str, *, brief: bool = False) -> None:
+    """How likely a failure was when a run was kept up to each instant, where it became likely, and what happened there.
+
+    `again` is the command line that asks it again.
+    """
     say(out, f"{when.verdict}  {when.scenario.id} under {when.engine}, seed {when.seed}", COLOURS[when.verdict])
     if when.failure is None:
         say(out, "  nothing went wrong in this run, so there is nothing to ask: another --seed, or `billsim fuzz`, may find what does")
@@ -93,21 +97,22 @@ def show_when(out: Console, when: When, scenario: str, *, brief: bool = False) -
         for line in _other_failures(when):
             say(out, line)
         say(out, f"How often it comes about when the run is kept up to an instant, and the rest is left to {when.points[0].share.runs} other seeds:")
-        out.print(_likelihood(when, _can_draw(out)))
+        out.print(_likelihood(when, max(10, min(BAR_WIDTH, out.width - BESIDE_WIDTH)), _can_draw(out)))
     for line in turn_lines(when):
         say(out, line)
-    say(out, f"Again: {command('when', scenario, engine=when.engine, seed=when.seed, account=when.failure.account, signature=when.failure.signature)}")
+    say(out, f"Again: {again}")
 
 
 def turn_lines(when: When) -> Iterator[str]:
     """Where it became likely, what happened there, and the answer that decided it."""
     turn = when.turn
     if turn is None:
-        yield "It is as likely all along: nothing that is left open after the beginning decides it"
+        runs = sum(point.share.runs for point in when.points)
+        yield f"It came about in all of {runs} runs: what the scenario says seems to be enough for it, whatever it leaves open"
         return
     since = "the beginning" if turn.before.at_ms is None else iso(turn.before.at_ms)
     rise = f"{turn.before.share.p:.2f} -> {turn.after.share.p:.2f}"
-    yield f"It became likely ({rise}) after {since}, and not after {iso(turn.after.at_ms or 0)}:"
+    yield f"It became likely ({rise}) between {since} and {iso(turn.after.at_ms or 0)}:"
     for record in turn.records[:STORIES]:
         yield f"  {iso(record.at_ms)}  {_happening(record)}"
     if len(turn.records) > STORIES:
@@ -137,10 +142,10 @@ def _can_draw(out: Console) -> bool:
     return (out.encoding or "").lower().startswith("utf")
 
 
-def _likelihood(when: When, blocks: bool) -> Table:
+def _likelihood(when: When, width: int, blocks: bool) -> Table:
     """A line an instant: how likely it was, between what with 95 % confidence, and the plot of that."""
     table = Table(box=None, pad_edge=False, header_style="")
-    for heading in ("kept up to", "p", f"{'0':<{BAR_WIDTH - 1}}1", "shows it", "other failure", ""):
+    for heading in ("kept up to", "p", f"{'0':<{width - 1}}1", "shows it", "other failure", ""):
         right = heading in ("p", "shows it", "other failure")
         table.add_column(heading, no_wrap=True, justify="right" if right else "left")
     turn = when.turn
@@ -149,18 +154,18 @@ def _likelihood(when: When, blocks: bool) -> Table:
         here = turn is not None and point is turn.after
         share = point.share
         counts = (f"{share.falling}/{share.runs}", str(share.others) if share.others else "")
-        table.add_row(kept, f"{share.p:.2f}", _bar(point, blocks), *counts, "<-- it became likely" if here else "")
+        table.add_row(kept, f"{share.p:.2f}", _bar(point, width, blocks), *counts, "<--" if here else "")
     return table
 
 
-def _bar(point: Point, blocks: bool) -> str:
+def _bar(point: Point, width: int, blocks: bool) -> str:
     """The share as a bar, with what it may be as far as so many runs can tell."""
     full, maybe, empty = ("\u2588", "\u2591", "\u00b7") if blocks else ("#", "-", ".")
-    share, high = (round(BAR_WIDTH * part) for part in (point.share.p, point.share.bounds[1]))
-    return full * share + maybe * (high - share) + empty * (BAR_WIDTH - high)
+    share, high = (round(width * part) for part in (point.share.p, point.share.bounds[1]))
+    return full * share + maybe * (high - share) + empty * (width - high)
 
 
-def _happening(record: Any) -> str:
+def _happening(record: Happening) -> str:
     """A record of the trace as a line: what was written or done by whom, or what became of a message."""
     if isinstance(record, MessageRecord):
         attempt = f", attempt {record.attempt}" if record.attempt > 1 else ""

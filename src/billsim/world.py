@@ -78,6 +78,8 @@ class World:
         self.domain_events = domain_events.queue(self.kernel, choices, self._consume, self._log_message, loses_ack=loses_ack)
         self.async_processing = async_processing.queue(self.kernel, choices, self._consume, self._log_message, loses_ack=loses_ack)
         self.runtime = Runtime(self.kernel, choices, self.stores, self.stripe, trace, self)
+        if self.weather is not None and self.weather.strikes_tasks:
+            self.runtime.expose(self.weather)
         self.judge = Judge(self.stores, policy, trace)
         self.judge.blame.line_of = self.runtime.line_of
         self.judge.writer_of = self._writer_of
@@ -299,7 +301,12 @@ class World:
     def touched(self, shard: Shard, record: WriteRecord | ActionRecord) -> None:
         """An account's checks have something to look at after this step; and what was done may be a mark."""
         self._dirty[shard.account] = shard
-        mark = marks.of_action(record) if isinstance(record, ActionRecord) else marks.of_write(record)
+        if isinstance(record, ActionRecord):
+            mark = marks.of_action(record)
+        else:
+            mark = marks.of_write(record)
+            if record.store == "subs_customer":
+                shard.stripe = self.stripe.books.get(record.new.stripe_customer)
         if mark is not None:
             self.runtime.mark(mark, shard.account, record.task)
 

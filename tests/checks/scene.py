@@ -103,11 +103,13 @@ class Scene:
             self.shard.authority += 1
         return self
 
-    def stripe(self, kind: str, id: str, *, by: str = "stripe", task: str = "w/stripe", cause: str = "", **changes: Any) -> Scene:
-        """An object at Stripe changes in the running step."""
+    def stripe(
+        self, kind: str, id: str, *, by: str = "stripe", task: str = "w/stripe", cause: str = "", gone: bool = False, **changes: Any
+    ) -> Scene:
+        """An object at Stripe changes in the running step, or is deleted (`gone`)."""
         book = self.shard.stripe
         old = book.customer if kind == "customer" else getattr(book, _BOOKS[kind]).get(id)
-        new = msgspec.structs.replace(old, **changes)
+        new = None if gone else msgspec.structs.replace(old, **changes)
         if kind == "customer":
             book.customer = new
         else:
@@ -173,7 +175,9 @@ def settle(shard: Any, expected: Expected, policy: DunningPolicy) -> None:
     for due in expected.consequences:
         shard.actions[action_of(due.key)] = 1
         if due.kind == "cancel":
-            shard.many["ope"][due.subscription] = msgspec.structs.replace(shard.many["ope"][due.subscription], status="canceled")
+            row = shard.many["ope"][due.subscription] = msgspec.structs.replace(shard.many["ope"][due.subscription], status="canceled")
+            ended = book.subscriptions[row.stripe_subscription]
+            book.subscriptions[ended.id] = msgspec.structs.replace(ended, status="canceled", canceled_at=ended.created)
     post_ledger(shard)
 
 

@@ -11,7 +11,7 @@ import pytest
 from billsim.checks.codes import CODES
 from billsim.core.policy import DunningPolicy
 from billsim.stores.billing_prod import LedgerRow
-from billsim.stripe.objects import Charge
+from billsim.stripe.objects import Charge, Dispute, EvidenceDetails
 from tests.checks.scene import Scene
 from tests.truth_table import ROWS, seconds
 
@@ -33,6 +33,13 @@ def metadata(scene: Scene, **keys: str) -> Scene:
 
 def invoice_metadata(scene: Scene, **keys: str) -> Scene:
     return scene.stripe("invoice", "in_ada_1", by="dunning_brain", metadata=keys)
+
+
+def billed(scene: Scene, **item: Any) -> Scene:
+    """The one item of the subscription at Stripe is another."""
+    held = scene.shard.stripe.subscriptions["sub_ada"].items
+    changed = msgspec.structs.replace(held, data=(msgspec.structs.replace(held.data[0], **item),))
+    return scene.stripe("subscription", "sub_ada", by="engine", items=changed)
 
 
 PLANTED: dict[str, tuple[str, Callable[[Scene], Any], set[str]]] = {
@@ -72,7 +79,11 @@ PLANTED: dict[str, tuple[str, Callable[[Scene], Any], set[str]]] = {
     "flag while retrying": (RETRYING, lambda s: s.act("flag", "in_ada_1", "bad_debt"), {"consequence_unjustified"}),
     "ban at level 3": (BAD, lambda s: s.act("ban", "in_ada_1", "bad_debt"), {"consequence_unjustified", "consequence_missing"}),  # missing: its unban
     "recovery never was": (HEALTHY, lambda s: s.act("notify", "in_ada_1", "recovered"), {"consequence_unjustified"}),
-    "cancelled at Stripe": (HEALTHY, lambda s: s.stripe("subscription", "sub_ada", by="engine", status="canceled"), {"consequence_unjustified"}),
+    "cancelled at Stripe": (
+        HEALTHY,
+        lambda s: s.stripe("subscription", "sub_ada", by="engine", status="canceled"),
+        {"consequence_unjustified", "stripe_drift"},
+    ),
     "void at Stripe": (
         HEALTHY,
         lambda s: s.stripe("invoice", "in_ada_1", by="engine", status="void"),
@@ -81,8 +92,14 @@ PLANTED: dict[str, tuple[str, Callable[[Scene], Any], set[str]]] = {
     "cancelled in OPE": (
         HEALTHY,
         lambda s: s.write("ope", "ope_ada", status="canceled"),
-        {"consequence_unjustified", "entitlement_drift"},
+        {"consequence_unjustified", "entitlement_drift", "stripe_drift"},
     ),
+    "another quantity at Stripe": (HEALTHY, lambda s: billed(s, quantity=2), {"stripe_drift"}),
+    "zone at another level": (HEALTHY, lambda s: s.write("www", "ada.example", writer="www_sync", plan="free"), {"www_drift"}),
+    "another name at Stripe": (HEALTHY, lambda s: s.stripe("customer", "cus_ada", name="Ada L."), {"profile_drift"}),
+    "account type lost": (HEALTHY, lambda s: metadata(s, account_type=""), {"account_type_drift"}),
+    "customer gone": (HEALTHY, lambda s: s.stripe("customer", "cus_ada", gone=True), {"mapping_drift"}),
+    "step of an unknown invoice": (HEALTHY, lambda s: s.write("subs_dunning", done=("in_gone_1/retrying",)), {"orphaned_state"}),
 }
 
 
@@ -156,6 +173,29 @@ def test_a_second_charge_of_one_invoice_is_found() -> None:
 def test_a_refund_beyond_the_charge_is_found() -> None:
     assert checks(Scene(HEALTHY).begin().after(1).stripe("charge", "ch_ada_1.3", amount_refunded=2001)) == ["refund_exceeds_charge"]
     assert checks(Scene(HEALTHY).begin().after(1).stripe("charge", "ch_ada_1.3", amount_refunded=2000)) == []
+
+
+def disputed(amount: int, status: Any) -> Dispute:
+    answers = EvidenceDetails(seconds(9))
+    return Dispute(id="dp_1", created=seconds(3), amount=amount, charge="ch_ada_1.3", currency="usd", status=status, evidence_details=answers)
+
+
+def test_a_dispute_lost_beside_a_refund_is_found_where_both_exceed_the_charge() -> None:
+    def lost(amount: int, refunded: int, status: Any = "lost") -> list[str]:
+        scene = Scene(HEALTHY).begin().after(1)
+        book = scene.shard.stripe
+        book.charges["ch_ada_1.3"] = msgspec.structs.replace(book.charges["ch_ada_1.3"], amount_refunded=refunded, disputed=True)
+        book.disputes["dp_1"] = dispute = disputed(amount, status)
+        return checks(scene.record("dispute", "dp_1", None, dispute))
+
+    assert lost(1500, 501) == ["dispute_exceeds_charge"]
+    assert lost(1500, 500) == lost(2000, 0) == lost(1500, 501, "under_review") == []
+
+
+def test_a_refund_beside_a_lost_dispute_is_found_where_both_exceed_the_charge() -> None:
+    scene = Scene(HEALTHY).begin().after(1)
+    scene.shard.stripe.disputes["dp_1"] = disputed(1500, "lost")
+    assert checks(scene.stripe("charge", "ch_ada_1.3", disputed=True, amount_refunded=501)) == ["dispute_exceeds_charge"]
 
 
 def test_a_ledger_entry_written_again_is_found() -> None:

@@ -97,6 +97,7 @@ STORIES = {
     "newest_paid_older_owed": {
         ("bad_debt_missed", "missing_handler"),
         ("entitlement_drift", "missing_handler"),
+        ("www_drift", "missing_handler"),
         ("consequence_missing", "missing_handler"),
     },
 }

@@ -9,7 +9,9 @@ import msgspec
 import pytest
 
 from billsim.checks.codes import Ledger, disagreements
-from billsim.checks.judge import Judge, Watch, Why
+from billsim.checks.copies import Copies
+from billsim.checks.judge import Judge, Watch
+from billsim.checks.openers import Why
 from billsim.checks.truth import truth
 from billsim.run import run_scenario
 from billsim.scenario.toml_file import find, load
@@ -26,10 +28,10 @@ def test_after_each_step_it_holds_what_a_stranger_would_find(engine: str, seed: 
     def watched(judge: Judge, shard: Shard, watch: Watch, now_ms: int, why: Why, held: Mapping[str, str]) -> None:
         mapping = shard.one("subs_customer")
         shared = mapping is not None and len(judge._stores.by_customer.get(mapping.stripe_customer, ())) > 1
-        expected, ledger = truth(shard, judge._policy, now_ms, shared), Ledger()
-        ledger.unhealable = watch.ledger.unhealable
+        expected, ledger, copies = truth(shard, judge._policy, now_ms, shared), Ledger(), Copies()
+        ledger.unhealable, copies.accepted = watch.ledger.unhealable, watch.copies.accepted
         assert watch.expected == expected
-        assert held.keys() == disagreements(shard, expected, judge._policy, ledger).keys()
+        assert held.keys() == disagreements(shard, expected, judge._policy, ledger, copies, shared).keys()
         settled.append(bool(held))
         settle(judge, shard, watch, now_ms, why, held)
 

@@ -39,7 +39,9 @@ def test_bad_debt_takes_the_zones_to_the_free_plan_and_payment_brings_them_back(
     driver = world(22, invoices=BAD, zones={"a.example": "pro_monthly", "b.example": "pro_monthly"})
     driver.run("dunning_brain", WAKE)
     assert levels(driver) == {"a.example": "free", "b.example": "free"} and len(orders(driver)) == 1
-    driver.shard.many["ope"]["ope_ada"] = shard_of().all("ope")["ope_ada"]  # the subscription was bought anew
+    anew = shard_of()  # the subscription was bought anew
+    driver.shard.many["ope"]["ope_ada"] = anew.all("ope")["ope_ada"]
+    driver.book.subscriptions["sub_ada"] = anew.stripe.subscriptions["sub_ada"]
     driver.pay("in_ada_1")
     driver.run("dunning_brain", message("stripe.invoice.paid", name="m2"))
     assert levels(driver) == {"a.example": "pro_monthly", "b.example": "pro_monthly"}

@@ -6,10 +6,10 @@ import pytest
 
 from billsim.core.policy import DunningPolicy
 from billsim.engine.recompute import WAKES, Recompute
-from billsim.facade import pay_bad_debt
+from billsim.facade import doors
 from tests.driver import message
 
-ENGINE = Recompute(DunningPolicy(), doors=(pay_bad_debt.component(),))
+ENGINE = Recompute(DunningPolicy(), doors=doors.today(DunningPolicy()))
 
 BRAIN = [
     "stripe.customer.subscription.updated",
@@ -41,8 +41,8 @@ def test_wakes_the_ledger(kind: str) -> None:
     assert ENGINE.wakes(message(kind))[-1] == "invoicing"
 
 
-def test_who_leaves_a_contract_has_the_ledger_written() -> None:
-    assert ENGINE.wakes(message("domain.account_type_changed"))[-1] == "invoicing"
+def test_who_leaves_a_contract_has_the_ledger_and_the_notices_made_up_for() -> None:
+    assert ENGINE.wakes(message("domain.account_type_changed"))[1:] == ("invoicing", "email")
 
 
 def test_a_payment_request_wakes_the_isolated_endpoint_where_there_is_one() -> None:
@@ -50,7 +50,12 @@ def test_a_payment_request_wakes_the_isolated_endpoint_where_there_is_one() -> N
     assert Recompute(DunningPolicy()).wakes(message("request.pay")) == ()
 
 
-@pytest.mark.parametrize("kind", ["cron.nightly", "stripe.customer.updated", "stripe.payment_intent.created"])
+def test_what_changes_of_a_customer_is_the_facades_to_copy() -> None:
+    assert ENGINE.wakes(message("stripe.customer.updated")) == ("identity",)
+    assert Recompute(DunningPolicy()).wakes(message("stripe.customer.updated")) == ()
+
+
+@pytest.mark.parametrize("kind", ["cron.nightly", "stripe.customer.created", "stripe.payment_intent.created"])
 def test_ignores(kind: str) -> None:
     assert not ENGINE.wakes(message(kind))
 

@@ -92,7 +92,7 @@ def test_a_drift_that_closed_tells_what_mended_it(late: Path) -> None:
 
 
 def test_what_is_left_out_is_counted(late: Path) -> None:
-    assert any("--limit 6" in line for line in lines(explain(late), most=1))
+    assert any("--limit 7" in line for line in lines(explain(late), most=1))
 
 
 def test_a_run_without_drift_has_no_story(tmp_path: Path) -> None:

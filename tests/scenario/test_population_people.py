@@ -17,8 +17,8 @@ from billsim.scenario.errors import InputError
 from billsim.scenario.plan import Population, Scenario
 from billsim.scenario.population_data import by_quantile, by_share, people
 from billsim.scenario.population_people import DIGITS, Calendar, Term
-from billsim.stripe.billing_cycle import period_end
 from billsim.stripe.objects import Book, Recurring
+from billsim.stripe.periods import period_end
 
 from .test_given import disagreements
 from .worlds import World

@@ -16,6 +16,7 @@ WRITERS = {
     "cf_prod": {"facade", "entitlements"},
     "ope": {"engine"},
     "www": {"www_sync", "auto_resync_www"},
+    "facade_cache": {"facade"},
 }
 FIELDS = {
     "billing_prod": {
@@ -34,7 +35,7 @@ FIELDS = {
 def test_the_stores() -> None:
     assert set(SCHEMAS) == set(WRITERS)
     assert {name for name, schema in SCHEMAS.items() if schema.append_only} == {"billing_prod"}
-    assert {name for name, schema in SCHEMAS.items() if schema.many} == {"billing_prod", "cf_prod", "ope", "www"}
+    assert {name for name, schema in SCHEMAS.items() if schema.many} == {"billing_prod", "cf_prod", "ope", "www", "facade_cache"}
 
 
 @pytest.mark.parametrize("store", SCHEMAS)

@@ -15,7 +15,23 @@ from billsim.core.ids import short
 from billsim.core.time import DAY_MS
 from billsim.stripe import idempotency
 from billsim.stripe.idempotency import IdempotencyKeys
-from billsim.stripe.objects import Charge, Customer, Event, Invoice, PaymentIntent, PaymentMethod, StripeError, Subscription
+from billsim.stripe.objects import (
+    Charge,
+    CreditNote,
+    Customer,
+    Dispute,
+    Event,
+    Invoice,
+    InvoiceItem,
+    LineItem,
+    Mandate,
+    PaymentIntent,
+    PaymentMethod,
+    Refund,
+    SetupIntent,
+    StripeError,
+    Subscription,
+)
 from tests.stripe.bench import DAY_S, HOUR_S, START_S, Bench, owing
 
 DATA = Path(os.environ.get("BILLSIM_DATA", Path(__file__).parents[3] / "shared" / "data")) / "stripe-fixtures3-2026-08.json"
@@ -41,7 +57,17 @@ DATA = Path(os.environ.get("BILLSIM_DATA", Path(__file__).parents[3] / "shared" 
         ("customers.update", "cus_ada", {"invoice_settings": {"default_payment_method": "pm_none"}}, "404 .* No such payment_method"),
         ("payment_methods.attach", "pm_ada", {"customer": "cus_none"}, "404 .* No such customer"),
         ("payment_intents.cancel", "pi_ada_1", {}, "400 .* belongs to invoice in_ada_1"),
-        ("subscriptions.update", "sub_ada", {"items": [{"id": "si_ada", "quantity": 2}]}, "400 .* proration_behavior=none"),
+        ("subscriptions.update", "sub_ada", {"items": [{"id": "si_ada", "quantity": -1}]}, "400 .* Invalid quantity"),
+        ("subscriptions.update", "sub_ada", {"items": [{"id": "si_ada", "deleted": True}]}, "400 .* at least one item"),
+        ("subscriptions.update", "sub_ada", {"items": [{"price": "price_pro_monthly"}]}, "400 .* already has an item"),
+        ("subscriptions.update", "sub_ada", {"items": [{"quantity": 2}]}, "400 .* parameter_missing: .*price"),
+        ("subscriptions.update", "sub_ada", {"items": [{"id": "si_ada"}], "proration_date": 1}, "400 .* outside of the current period"),
+        ("subscriptions.update", "sub_ada", {"items": [{"id": "si_ada", "quantity": 2}], "proration_behavior": "always"}, "400 .* create_prorations"),
+        ("subscriptions.update", "sub_ada", {"trial_end": "now"}, "400 .* only moved or ended while it runs"),
+        ("subscriptions.update", "sub_ada", {"payment_behavior": "pending_if_incomplete", "cancel_at_period_end": True}, "400 .* does not go with"),
+        ("invoices.create_preview", "", {"subscription": "sub_none"}, "404 .* No such subscription"),
+        ("invoices.create_preview", "", {}, "400 .* parameter_missing"),
+        ("invoice_items.create", "", {"customer": "cus_ada", "amount": 1}, "400 .* parameter_missing: .*currency"),
         ("subscriptions.update", "sub_ada", {"items": [{"id": "si_x"}], "proration_behavior": "none"}, "400 .* No such subscription item"),
     ],
 )
@@ -289,6 +315,13 @@ def test_an_event_holds_the_object_as_it_stood() -> None:
         ("payment_intent", PaymentIntent, set()),
         ("payment_method", PaymentMethod, set()),
         ("event", Event, set()),
+        ("line_item", LineItem, {"created"}),
+        ("invoiceitem", InvoiceItem, {"created"}),
+        ("refund", Refund, {"livemode"}),
+        ("credit_note", CreditNote, set()),
+        ("dispute", Dispute, set()),
+        ("setup_intent", SetupIntent, set()),
+        ("mandate", Mandate, {"created", "metadata"}),
     ],
 )
 def test_every_field_that_we_send_is_stripes(resource: str, struct: type[msgspec.Struct], ours: set[str]) -> None:

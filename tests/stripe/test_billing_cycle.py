@@ -8,8 +8,8 @@ import pytest
 
 from billsim.core.time import to_ms
 from billsim.stripe.api import CardBehaviour
-from billsim.stripe.billing_cycle import period_end
 from billsim.stripe.objects import Invoice, Recurring, StripeError
+from billsim.stripe.periods import period_end
 from billsim.stripe.settings import StripeSettings
 from tests.stripe.bench import BROKE, DAY_S, HOUR_S, START_S, Bench
 

@@ -7,8 +7,8 @@ from datetime import datetime
 import pytest
 
 from billsim.core.time import DAY_S, add_months
-from billsim.stripe.billing_cycle import period_end
 from billsim.stripe.objects import Recurring
+from billsim.stripe.periods import period_end
 from tests.stripe.bench import START_S, Bench
 
 RENEWAL_S = START_S + DAY_S

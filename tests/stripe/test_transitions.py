@@ -9,16 +9,25 @@ from msgspec.structs import replace
 
 from billsim.stripe import transitions
 from billsim.stripe.backend import Act
-from billsim.stripe.objects import ChargeStatus, InvoiceStatus, PaymentIntentStatus, SubscriptionStatus
+from billsim.stripe.objects import ChargeStatus, DisputeStatus, InvoiceStatus, PaymentIntentStatus, SetupIntentStatus, SubscriptionStatus
 from billsim.stripe.transitions import IllegalTransitionError, check
 from tests.stripe.bench import Bench
 
-ALL = {"invoice": InvoiceStatus, "subscription": SubscriptionStatus, "payment_intent": PaymentIntentStatus, "charge": ChargeStatus}
+ALL = {
+    "invoice": InvoiceStatus,
+    "subscription": SubscriptionStatus,
+    "payment_intent": PaymentIntentStatus,
+    "charge": ChargeStatus,
+    "setup_intent": SetupIntentStatus,
+    "dispute": DisputeStatus,
+}
 ENDS = {
     "invoice": {"paid", "void"},
     "subscription": {"canceled", "incomplete_expired"},
     "payment_intent": {"succeeded", "canceled"},
     "charge": {"succeeded", "failed"},
+    "setup_intent": {"succeeded", "canceled"},
+    "dispute": {"won", "lost"},
 }
 
 

@@ -105,6 +105,13 @@ def _change_account_type(teller: Storyteller, task: str, row: TimelineRow) -> No
     teller.stage.announce("account_type_changed", account, f"e/{task}")
 
 
+def _merge(teller: Storyteller, task: str, row: TimelineRow) -> None:
+    """Support puts an account on the Stripe customer of another: from then on whose the money is cannot be told."""
+    stage, account = teller.stage, row.params["account"]
+    stage.put("support", "facade", f"e/{task}", "subs_customer", account, None, {"stripe_customer": stage.customer_of(row.params["into"])})
+    stage.announce("mapping_changed", account, f"e/{task}")
+
+
 def _challenge(teller: Storyteller, _task: str, row: TimelineRow) -> None:
     account = row.params["account"]
     teller.returns_after_ms[account] = row.params["returns_after_s"] * SECOND_MS
@@ -150,6 +157,7 @@ ACTIONS: dict[tuple[str, str], Action] = {
     ("support", "mark_uncollectible"): _support_call("invoices.mark_uncollectible"),
     ("support", "recompute"): _recompute,
     ("support", "change_account_type"): _change_account_type,
+    ("support", "merge"): _merge,
     ("pipe", "hold"): _hold,
     ("pipe", "release"): _release,
     ("pipe", "duplicate"): _duplicate,

@@ -10,7 +10,7 @@ import msgspec
 from billsim.core.policy import DunningPolicy
 from billsim.core.trace import ActionRecord, WriteRecord
 from billsim.stores.base import Shard
-from billsim.stripe.objects import Book, Charge, Invoice
+from billsim.stripe.objects import Book, Charge, Dispute, Invoice
 
 ENGINE, FACADE, WORLD = "engine", "facade", "world"
 _GUARDED = frozenset({"subs_dunning", "cf_prod", "ope"})
@@ -18,7 +18,7 @@ _GUARDED = frozenset({"subs_dunning", "cf_prod", "ope"})
 ENDS = {"stripe.subscription": ("canceled",), "stripe.invoice": ("void", "uncollectible"), "ope": ("canceled",)}
 _NAMES = {"canceled": "cancel", "void": "void", "uncollectible": "mark_uncollectible"}
 # Writes to other stores have nothing to be checked for, unless an engine made them.
-LOOKED_AT = frozenset({"stripe.charge", "billing_prod"})
+LOOKED_AT = frozenset({"stripe.charge", "stripe.dispute", "billing_prod"})
 
 
 class Finding(msgspec.Struct, frozen=True, gc=False):
@@ -51,6 +51,8 @@ def check_write(shard: Shard, record: WriteRecord) -> Sequence[Finding]:
     """A write to one of the stores `LOOKED_AT`, whoever made it."""
     if record.store == "stripe.charge":
         return _check_charge(shard.stripe, record)
+    if record.store == "stripe.dispute":
+        return _check_dispute(shard.stripe, record)
     if record.old is not None:
         return (_finding("ledger_rewritten", record, record.store, f"the entry {record.key} was written again"),)
     return ()
@@ -78,6 +80,8 @@ def _check_charge(book: Book | None, record: WriteRecord) -> list[Finding]:
     if charge.amount_refunded > charge.amount:
         what = f"{charge.amount_refunded} of {charge.id} was refunded, of {charge.amount}"
         found.append(_finding("refund_exceeds_charge", record, record.store, what))
+    elif charge.disputed and charge.amount_refunded:
+        found += _given_back(book, charge, record)
     if charge.status != "succeeded" or (record.old is not None and record.old.status == "succeeded"):
         return found
     invoice = _invoice_of(book, charge)
@@ -85,6 +89,21 @@ def _check_charge(book: Book | None, record: WriteRecord) -> list[Finding]:
         what = f"{taken} was charged for {invoice.id}, whose total is {invoice.total}"
         found.append(_finding("charged_twice", record, record.store, what))
     return found
+
+
+def _check_dispute(book: Book | None, record: WriteRecord) -> list[Finding]:
+    """A dispute that was lost, beside what had been refunded."""
+    dispute: Dispute | None = record.new
+    charge = book.charges.get(dispute.charge) if book is not None and dispute is not None else None
+    return [] if charge is None or book is None else _given_back(book, charge, record)
+
+
+def _given_back(book: Book, charge: Charge, record: WriteRecord) -> list[Finding]:
+    lost = sum([dispute.amount for dispute in book.disputes.values() if dispute.charge == charge.id and dispute.status == "lost"])
+    if charge.amount_refunded + lost <= charge.amount:
+        return []
+    what = f"{charge.amount_refunded} of {charge.id} was refunded and {lost} lost in disputes, of {charge.amount}"
+    return [_finding("dispute_exceeds_charge", record, record.store, what)]
 
 
 def _invoice_of(book: Book, charge: Charge) -> Invoice | None:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from billsim.checks.cause import Case, of_handler, permit_of
-from billsim.checks.codes import UNJUSTIFIED
+from billsim.checks.codes import STRIPE_DRIFT, UNJUSTIFIED
 from billsim.checks.fields import harms
 from billsim.checks.truth import Expected, truth
 from billsim.checks.witness import Testimony, Working, looked, testimony
@@ -51,7 +51,10 @@ class Blame:
         known = memory.caused.get(told.task) if told.task else None
         if known is not None:
             return known[0], told if told.moved else told._replace(moved=known[1].moved)
-        right = isinstance(opener, WriteRecord) and code != UNJUSTIFIED and not harms(opener, code, expected, self._policy)
+        if code == STRIPE_DRIFT:  # Of two sides it set one, as it was to, unless what it went by was old.
+            right = not told.moved
+        else:
+            right = isinstance(opener, WriteRecord) and code != UNJUSTIFIED and not harms(opener, code, expected, self._policy)
         case = Case(opener, told, right, _is_repeated(memory, opener, told), lambda: self._is_right_by_another_path(shard, code, opener))
         cause = of_handler(case)
         if told.task and (told.moved or case.repeated):

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any
 
-from billsim.checks.truth import Expected
+from billsim.checks.copies import Copies, mapping_wrong, rows_without_account
+from billsim.checks.truth import Expected, is_contract
 from billsim.core.policy import BAD_DEBT, DunningPolicy
 from billsim.stores.base import Shard
 from billsim.stores.billing_prod import LedgerRow
@@ -22,6 +23,8 @@ DUNNING_WRONG, FLAGS_INCONSISTENT = "dunning_wrong", "debt_flags_inconsistent"
 NO_SUCCESS_STUCK, NO_SUCCESS_MISSED = "no_successful_payment_stuck", "no_successful_payment_missed"
 ENTITLEMENT_DRIFT, LEDGER_DRIFT = "entitlement_drift", "ledger_drift"
 UNJUSTIFIED, MISSING = "consequence_unjustified", "consequence_missing"
+STRIPE_DRIFT, WWW_DRIFT, PROFILE_DRIFT = "stripe_drift", "www_drift", "profile_drift"
+ACCOUNT_TYPE_DRIFT, MAPPING_DRIFT, ORPHANED_STATE = "account_type_drift", "mapping_drift", "orphaned_state"
 
 CODES = (
     BAD_DEBT_STUCK,
@@ -34,9 +37,18 @@ CODES = (
     LEDGER_DRIFT,
     UNJUSTIFIED,
     MISSING,
+    STRIPE_DRIFT,
+    WWW_DRIFT,
+    PROFILE_DRIFT,
+    ACCOUNT_TYPE_DRIFT,
+    MAPPING_DRIFT,
+    ORPHANED_STATE,
 )
 
-_AT_STRIPE = ("customer", "payment_method", "subscription", "invoice", "payment_intent", "charge")
+_AT_STRIPE = (
+    "customer", "payment_method", "subscription", "invoice", "payment_intent", "charge",
+    "invoice_item", "refund", "credit_note", "dispute", "setup_intent", "mandate",
+)  # fmt: skip
 AUTHORITIES = frozenset({"ope", "subs_customer", *(f"stripe.{kind}" for kind in _AT_STRIPE)})
 _DEBT_STORES = frozenset({"subs_dunning", "subs_account", "stripe.customer", "stripe.invoice"})
 DERIVED: dict[str, frozenset[str]] = {
@@ -50,16 +62,30 @@ DERIVED: dict[str, frozenset[str]] = {
     LEDGER_DRIFT: frozenset({"billing_prod"}),
     UNJUSTIFIED: frozenset(),
     MISSING: frozenset({"subs_dunning"}),
+    STRIPE_DRIFT: frozenset({"stripe.subscription"}),
+    WWW_DRIFT: frozenset({"www"}),
+    PROFILE_DRIFT: frozenset({"subs_account", "subs_customer"}),
+    ACCOUNT_TYPE_DRIFT: frozenset({"stripe.customer"}),
+    MAPPING_DRIFT: frozenset({"subs_customer"}),
+    ORPHANED_STATE: frozenset({"subs_dunning", "ope"}),
 }
+# Codes of copies whose other side, which is right by definition, is a store of its own.
+BESIDE = {STRIPE_DRIFT: "ope", PROFILE_DRIFT: "stripe.customer", ACCOUNT_TYPE_DRIFT: "subs_account", MAPPING_DRIFT: "stripe.customer"}
+_OF_COPIES = (STRIPE_DRIFT, WWW_DRIFT, PROFILE_DRIFT, ACCOUNT_TYPE_DRIFT, ORPHANED_STATE)
+_ALIKE = ("",) * len(_OF_COPIES)
 _NO_ROW = DunningRow("")
 _NONE_UNHEALABLE: frozenset[str] = frozenset()
 
 
-def disagreements(shard: Shard, expected: Expected, policy: DunningPolicy, ledger: Ledger) -> dict[str, str]:
-    """The codes under which the account disagrees with truth, each with what is wrong; empty where truth does not apply."""
+def disagreements(
+    shard: Shard, expected: Expected, policy: DunningPolicy, ledger: Ledger, copies: Copies, shared: bool = False
+) -> dict[str, str]:
+    """The codes under which the account disagrees with truth, each with what is wrong. Where truth does not apply, only whose the account is at
+    Stripe is asked, and of contract accounts nothing. `shared`: others stand on its customer.
+    """
     found: dict[str, str] = {}
     if not expected.applies:
-        return found
+        return found if is_contract(shard, policy) else _unknown_whose(shard, copies, shared)
     rows = shard.rows
     dunning, flags, metadata = rows.get("subs_dunning") or _NO_ROW, rows["subs_account"].flags, shard.stripe.customer.metadata
     judge_debt(shard, expected, policy, dunning, flags, metadata, found)
@@ -71,7 +97,16 @@ def disagreements(shard: Shard, expected: Expected, policy: DunningPolicy, ledge
         found[LEDGER_DRIFT] = wrong
     if expected.consequences:
         found[MISSING] = "not executed: " + ", ".join([due.key for due in expected.consequences])
+    differences = copies.differ(shard, expected.metadata, expected.entitlements, policy)
+    if differences != _ALIKE:
+        found.update({code: what for code, what in zip(_OF_COPIES, differences, strict=True) if what})
     return found
+
+
+def _unknown_whose(shard: Shard, copies: Copies, shared: bool) -> dict[str, str]:
+    """mapping_drift, or orphaned_state where there is no account any more; without what was accepted at the beginning."""
+    wrong = ((ORPHANED_STATE, rows_without_account(shard)), (MAPPING_DRIFT, mapping_wrong(shard, shared)))
+    return {code: what for code, what in wrong if what and copies.accepted.get(code) != what}
 
 
 def judge_debt(

@@ -15,9 +15,11 @@ import msgspec
 
 from billsim.checks.always import ENDS, ENGINE, FACADE, LOOKED_AT, WORLD, Finding, check_action, check_engine_write, check_write, ends
 from billsim.checks.blame import Blame, Memory
-from billsim.checks.cause import DATA, MANUAL_WRITE, Clock, Given, Opener, is_derived_write, of_truth, permit_of, provenance, waking_kind
-from billsim.checks.codes import AUTHORITIES, CODES, DERIVED, MISSING, UNJUSTIFIED, Ledger, disagreements
+from billsim.checks.cause import DATA, MANUAL_WRITE, Clock, Given, Opener, of_truth, permit_of, provenance, waking_kind
+from billsim.checks.codes import CODES, DERIVED, MISSING, UNJUSTIFIED, Ledger, disagreements
+from billsim.checks.copies import ENDED, Copies
 from billsim.checks.fields import harms, mends
+from billsim.checks.openers import Records, Why, is_truths, opener_of
 from billsim.checks.truth import NOTHING, Expected, Permit, truth
 from billsim.checks.witness import NOBODY
 from billsim.core.histogram import Histogram
@@ -32,11 +34,10 @@ _NONE_MISSING: frozenset[str] = frozenset()
 _FACADE = ("pay_bad_debt", "facade_pay")
 _WORLD = ("stripe", "support", "bank", "customer", "catalog", "profile")
 _WRITERS = {**dict.fromkeys(_FACADE, FACADE), **dict.fromkeys(_WORLD, WORLD)}
-_ASKED_FOR = ("request.void", "request.mark_uncollectible", "request.cancel")
-
-
-Records = list[WriteRecord | ActionRecord]
-Why = Records | Clock | Given
+_ASKED_FOR = (
+    "request.void", "request.mark_uncollectible", "request.cancel", "request.change", "request.confirmed",
+    "domain.change_requested", "domain.change_due",
+)  # fmt: skip
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -79,9 +80,12 @@ class Interval:
 
 
 class Watch:
-    """What the judge keeps of one account: its truth and until when that holds, the open intervals, and what was permitted of late."""
+    """What the judge keeps of one account: its truth and until when that holds, the open intervals, and what was permitted of late.
 
-    __slots__ = ("expected", "authority", "until_ms", "open", "past", "ledger", "parted_ms", "memory", "unjudged_ms")
+    `shared`: other accounts stand on its Stripe customer.
+    """
+
+    __slots__ = ("expected", "authority", "until_ms", "open", "past", "ledger", "copies", "shared", "parted_ms", "memory", "unjudged_ms")
 
     def __init__(self) -> None:
         self.expected: Expected = NOTHING
@@ -90,6 +94,8 @@ class Watch:
         self.open: dict[str, Interval] = {}
         self.past: list[tuple[int, frozenset[Permit]]] = []
         self.ledger = Ledger()
+        self.copies = Copies()
+        self.shared = False
         self.parted_ms: int | None = None
         self.memory = Memory()
         self.unjudged_ms: int | None = None
@@ -129,6 +135,7 @@ class Judge:
         self._converge, self._lag = Histogram(), Histogram()
         self._findings: list[Finding] = []
         self._unhealable = 0
+        self._remapped: list[WriteRecord] = []
 
     # --- what the world calls ---
 
@@ -146,7 +153,9 @@ class Judge:
         self._renew(shard, watch, now_ms)
         self._unhealable += self._is_unhealable(shard, watch)
         shard.fresh.clear()
-        self._settle(shard, watch, now_ms, Given(now_ms), disagreements(shard, watch.expected, self._policy, watch.ledger))
+        if not watch.expected.applies:
+            watch.copies.accepted = self._disagreements(shard, watch)
+        self._settle(shard, watch, now_ms, Given(now_ms), self._disagreements(shard, watch))
         for interval in watch.open.values():
             interval.drifted = True
 
@@ -166,12 +175,14 @@ class Judge:
             self._renew(shard, watch, now_ms)
         for record in records:
             self._inspect(shard, watch, record)
-        if not moved and all([isinstance(record, WriteRecord) and record.store == "billing_prod" for record in records]):
+        if not moved and watch.expected.applies and all([isinstance(record, WriteRecord) and record.store == "billing_prod" for record in records]):
             # Entries of the ledger touch no other code: those stand as they stood.
             held = watch.ledger.alone(shard, watch.open)
         else:
-            held = disagreements(shard, watch.expected, self._policy, watch.ledger)
+            held = self._disagreements(shard, watch)
         self._settle(shard, watch, now_ms, records, held)
+        if self._remapped:
+            self._look_at_neighbours(shard, now_ms)
 
     def tick(self, now_ms: int) -> None:
         """Judge the accounts whose truth the clock has moved up to and including `now_ms`, each as of its own boundary."""
@@ -181,8 +192,7 @@ class Judge:
             shard = self._stores.shard(account)
             if shard.judged.until_ms == instant:
                 self._renew(shard, shard.judged, instant)
-                held = disagreements(shard, shard.judged.expected, self._policy, shard.judged.ledger)
-                self._settle(shard, shard.judged, instant, Clock(instant), held)
+                self._settle(shard, shard.judged, instant, Clock(instant), self._disagreements(shard, shard.judged))
         self.next_clock_ms = clock[0][0] if clock else NEVER_MS
 
     def finish(self, now_ms: int) -> Report:
@@ -215,8 +225,8 @@ class Judge:
     def _renew(self, shard: Shard, watch: Watch, now_ms: int) -> None:
         """Ask truth again, keep what it permitted until now, and wait for its next boundary."""
         mapping = shard.rows.get("subs_customer")
-        shared = mapping is not None and len(self._stores.by_customer.get(mapping.stripe_customer, ())) > 1
-        before, expected = watch.expected, truth(shard, self._policy, now_ms, shared)
+        watch.shared = mapping is not None and len(self._stores.by_customer.get(mapping.stripe_customer, ())) > 1
+        before, expected = watch.expected, truth(shard, self._policy, now_ms, watch.shared)
         if before.permits and before.permits != expected.permits:
             oldest = now_ms - self._policy.lag_budget_ms
             watch.past = [(until, permits) for until, permits in watch.past if until >= oldest]
@@ -231,6 +241,21 @@ class Judge:
             heappush(self._clock, (until_ms, shard.account))
             self.next_clock_ms = self._clock[0][0]
         watch.until_ms = until_ms
+
+    def _disagreements(self, shard: Shard, watch: Watch) -> dict[str, str]:
+        return disagreements(shard, watch.expected, self._policy, watch.ledger, watch.copies, watch.shared)
+
+    def _look_at_neighbours(self, shard: Shard, now_ms: int) -> None:
+        """An account stands on another customer: whoever stands, or stood, there with it is merged, or no more."""
+        records, self._remapped = self._remapped, []
+        for record in records:
+            customers = dict.fromkeys([row.stripe_customer for row in (record.old, record.new) if row is not None])
+            for account in [account for customer in customers for account in self._stores.by_customer.get(customer, ())]:
+                other = self._stores.shard(account)
+                if other is not shard:
+                    watch = other.judged or self._watch(other)
+                    self._renew(other, watch, now_ms)
+                    self._settle(other, watch, now_ms, [record], self._disagreements(other, watch))
 
     def _is_unhealable(self, shard: Shard, watch: Watch) -> bool:
         """No engine could heal it: Stripe does not know the account, or not it alone; or its ledger holds what Stripe never had."""
@@ -253,7 +278,7 @@ class Judge:
                 standing = watch.open.get(code)
                 if standing is None:
                     about = missing if code == MISSING else _NONE_MISSING
-                    self._open(shard, watch, Interval(code, now_ms, _opener(why, code, now_ms), detail, about))
+                    self._open(shard, watch, Interval(code, now_ms, opener_of(why, code, now_ms), detail, about))
                 elif not isinstance(why, (Clock, Given)):
                     self._follow(shard, watch, standing, why)
             self._weigh(shard, watch, now_ms)
@@ -273,7 +298,7 @@ class Judge:
         if length_ms <= 0:
             return
         if self._is_drift(interval, now_ms):
-            closer = _opener(why, interval.code, now_ms)
+            closer = opener_of(why, interval.code, now_ms)
             if isinstance(closer, (WriteRecord, ActionRecord)):
                 # Its last write has mended it: it was never left half done.
                 interval.tried.pop(closer.task, None)
@@ -341,8 +366,11 @@ class Judge:
             self._find_all(check_engine_write(record, self._policy, judged))
         if store == "stripe.invoice" or store == "stripe.charge":
             watch.ledger.moved[record.key] = None
+        elif store == "stripe.subscription":
+            watch.copies.moved = True
         elif store == "subs_customer":
             watch.ledger.forget()
+            self._remapped.append(record)
         if record.cause.startswith("stripe."):
             self.blame.remember(watch.memory, record)
 
@@ -383,7 +411,7 @@ class Judge:
             if _mends(record, interval, watch.expected, self._policy):
                 if self.blame.looked(record):
                     interval.tried[record.task] = None
-            elif _is_truths(interval.opener) and not interval.drifted and _harms(record, interval.code, watch.expected, self._policy):
+            elif is_truths(interval.opener, interval.code) and not interval.drifted and _harms(record, interval.code, watch.expected, self._policy):
                 interval.opener = record
                 self._ask_for_cause(shard, watch, interval)
 
@@ -392,7 +420,7 @@ class Judge:
         opener, interval.cause = interval.opener, ""
         if isinstance(opener, Given):
             interval.cause = DATA
-        elif isinstance(opener, Clock) or (interval.code != UNJUSTIFIED and _is_truths(opener)):
+        elif isinstance(opener, Clock) or (interval.code != UNJUSTIFIED and is_truths(opener, interval.code)):
             return
         elif self._writer(opener) == WORLD:
             interval.cause = MANUAL_WRITE
@@ -432,37 +460,11 @@ def _figures(histogram: Histogram) -> dict[str, int]:
     return {"p50": histogram.percentile(50), "p99": histogram.percentile(99), "max": histogram.largest}
 
 
-def _opener(why: Why, code: str, now_ms: int) -> Opener:
-    """Of the step's records the last that set the code's own stores; else the last invoice, which tells most of why truth moved; else another."""
-    if not isinstance(why, list):
-        return why
-    if not why:
-        return Clock(now_ms)
-    own, invoice, other = DERIVED[code], None, None  # type: frozenset[str], WriteRecord | None, WriteRecord | None
-    for record in why[::-1]:
-        if isinstance(record, ActionRecord):
-            if code == MISSING:
-                return record
-        elif record.store not in AUTHORITIES or is_derived_write(record):
-            if record.store in own:
-                return record
-        elif record.store != "stripe.invoice":
-            other = other or record
-        else:
-            invoice = invoice or record
-    return invoice or other or why[-1]
-
-
 def _is_over(interval: Interval, held: Mapping[str, str], missing: frozenset[str]) -> bool:
     """The disagreement is gone, or it is about other consequences by now."""
     if interval.code == MISSING:
         return not interval.about & missing
     return interval.code not in held and interval.code != UNJUSTIFIED
-
-
-def _is_truths(opener: Opener) -> bool:
-    """Truth moved: by the clock, or because an authority changed."""
-    return isinstance(opener, Clock) or (isinstance(opener, WriteRecord) and not is_derived_write(opener))
 
 
 def _harms(record: WriteRecord | ActionRecord, code: str, expected: Expected, policy: DunningPolicy) -> bool:
@@ -478,8 +480,8 @@ def _mends(record: WriteRecord | ActionRecord, interval: Interval, expected: Exp
 
 
 def _mirrors_stripe(shard: Shard, record: WriteRecord) -> bool:
-    """OPE follows a subscription that Stripe has cancelled already: what justified that cancel was asked then."""
+    """OPE follows a subscription that has ended at Stripe already: what justified that cancel was asked then."""
     if record.store != "ope" or shard.stripe is None:
         return False
     subscription = shard.stripe.subscriptions.get(record.new.stripe_subscription)
-    return subscription is not None and subscription.status == "canceled"
+    return subscription is not None and subscription.status in ENDED

@@ -335,7 +335,7 @@ def entitlements_of(bought: Mapping[str, OpeSubscription], status: str, level: i
         for item in subscription.items:
             if subscription.status == "active":
                 plans[item.product] = item.plan
-            else:
+            elif subscription.status == "canceled":  # A purchase that is not confirmed gives nothing.
                 plans.setdefault(item.product, FREE)
     if level == BANNED:
         return dict.fromkeys(plans, NONE)

@@ -14,7 +14,21 @@ from typing import Annotated
 import typer
 
 from billsim import __version__
-from billsim.cli import comparing, examining, explaining, fuzzing, importing, listing, measuring, mutating, replaying, running, turning
+from billsim.cli import (
+    comparing,
+    examining,
+    explaining,
+    exploring,
+    fuzzing,
+    importing,
+    listing,
+    measuring,
+    mutating,
+    replaying,
+    running,
+    shrinking,
+    turning,
+)
 from billsim.cli.output import EXIT_BROKEN_PIPE, EXIT_BUG, EXIT_INPUT, EXIT_INTERRUPTED, Interrupted, complain
 from billsim.core.choices import ChoicesError
 from billsim.scenario.errors import InputError
@@ -65,6 +79,8 @@ def billsim(context: typer.Context, version: Annotated[bool, typer.Option("--ver
 app.command(epilog=running.EXAMPLE)(running.run)
 app.command(epilog=comparing.EXAMPLE)(comparing.compare)
 app.command(epilog=fuzzing.EXAMPLE)(fuzzing.fuzz)
+app.command(epilog=exploring.EXAMPLE)(exploring.explore)
+app.command(epilog=shrinking.EXAMPLE)(shrinking.shrink)
 app.command(epilog=mutating.EXAMPLE)(mutating.mutants)
 app.command(epilog=replaying.EXAMPLE)(replaying.replay)
 app.command(epilog=explaining.EXAMPLE)(explaining.explain)

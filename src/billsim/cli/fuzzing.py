@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from billsim.bars import Bars
-from billsim.cli.options import EngineName, Json, PolicyFile, Quiet, check, load, platform, policy_option
+from billsim.cli.options import EngineName, Json, PolicyFile, Quiet, check, load, platform, policy_option, seconds_of
 from billsim.cli.output import EXIT_OF_VERDICT, interruptible, print_json, wants_progress
 from billsim.scenario.errors import InputError
 
@@ -21,9 +20,8 @@ if TYPE_CHECKING:
 EXAMPLE = "Example: billsim fuzz fuzz/tales --engine legacy --runs 200"
 # Where neither runs nor time are said.
 RUNS = 1_000
+SHRINK_S = 10.0
 _MOST_RUNS = 1_000_000_000
-_LENGTH = re.compile(r"(\d+(?:\.\d+)?)(s|m|min|h|)")
-_SECONDS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3_600}
 
 Scenarios = Annotated[list[str], typer.Argument(metavar="SCENARIO...", help="Names of scenarios (see `billsim scenarios`), or TOML files.")]
 Jobs = Annotated[int, typer.Option("--jobs", metavar="N", help="How many processes run; what is found does not depend on it.")]
@@ -34,14 +32,14 @@ def fuzz(
     runs: Annotated[int | None, typer.Option("--runs", metavar="N", help=f"How many runs, in all; without --time {RUNS}.")] = None,
     time: Annotated[str | None, typer.Option("--time", metavar="TIME", help="Stop after so long: 90s, 10m, 1h.")] = None,
     jobs: Jobs = 1,
-    strategy: Annotated[str, typer.Option("--strategy", metavar="NAME", help="Also fifo, random, few, pct1 to pct5; X+swarm.")] = "portfolio",
+    strategy: Annotated[str, typer.Option("--strategy", metavar="NAME", help="Also fifo, random, few, pct1 to pct5, swarm.")] = "portfolio",
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="The first seed; run after run has the next.")] = 0,
     engine: EngineName = "recompute",
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Keep the campaign in a folder, or go on with it.")] = None,
     baseline: Annotated[Path | None, typer.Option("--baseline", metavar="FILE", help="Known signatures: an earlier --json, or a list.")] = None,
     first: Annotated[bool, typer.Option("--first", help="Stop at the first failure (with --baseline: the first new one).")] = False,
     cluster: Annotated[bool, typer.Option("--cluster/--no-cluster", help="Group failures by signature, or list every failing run.")] = True,
-    shrink: Annotated[float, typer.Option("--shrink", metavar="SECONDS", help="How long to shrink each distinct failure; 0: not at all.")] = 10.0,
+    shrink: Annotated[float, typer.Option("--shrink", metavar="SECONDS", help="How long to shrink each distinct failure; 0: not at all.")] = SHRINK_S,
     json: Json = False,
     quiet: Quiet = False,
     policy: PolicyFile = None,
@@ -49,7 +47,7 @@ def fuzz(
     """Run many seeds and orders; group what fails, and shrink each distinct failure to a scenario file."""
     check(seed, engine)
     check_sizes(runs, jobs, shrink)
-    seconds = None if time is None else _seconds(time)
+    seconds = None if time is None else seconds_of(time)
     limit = RUNS if runs is None and seconds is None else runs
     from billsim.explore.baseline import NOTHING_KNOWN, read_baseline
     from billsim.explore.campaign import Campaign, Limits, check_strategy
@@ -57,8 +55,11 @@ def fuzz(
     check_strategy(strategy)
     known = NOTHING_KNOWN if baseline is None else read_baseline(baseline)
     campaign = Campaign(tuple(load(name) for name in _each_once(scenarios)), engine, seed, strategy, **platform(policy))
-    asked = {"runs": runs, "time": time, "jobs": jobs, "strategy": strategy, "seed": seed, "engine": engine, "baseline": baseline, "out": out}
-    again = line("fuzz", scenarios, {**asked, **policy_option(policy)}) + (" --first" if first else "")
+    asked: dict[str, Any] = {"runs": runs, "time": time, "jobs": jobs, "strategy": strategy, "seed": seed, "engine": engine}
+    asked |= {"baseline": baseline, "out": out}
+    if shrink != SHRINK_S:
+        asked["shrink"] = f"{shrink:g}"
+    again = line("fuzz", scenarios, {**asked, **policy_option(policy)}) + (" --first" if first else "") + ("" if cluster else " --no-cluster")
     from billsim.explore.fuzz import Asked, fuzz
 
     with interruptible(json, _kept(out), again), Bars(wants_progress(json, quiet)) as bars:
@@ -81,14 +82,6 @@ def check_sizes(runs: int | None, jobs: int, shrink: float) -> None:
         raise InputError(f"must be 1 to {MOST_JOBS}, not {jobs}", key="--jobs")
     if not 0 <= shrink < float("inf"):
         raise InputError(f"must be 0 seconds or more, not {shrink}", key="--shrink")
-
-
-def _seconds(text: str) -> float:
-    """The seconds of `90`, `90s`, `10m` or `1h`. Raises InputError."""
-    found = _LENGTH.fullmatch(text.strip())
-    if found is None or float(found[1]) <= 0:
-        raise InputError(f"must be a length of time such as 90s, 10m or 1h, not '{text}'", key="--time")
-    return float(found[1]) * _SECONDS[found[2]]
 
 
 def _each_once(names: list[str]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from billsim.bars import Bars
+from billsim.cli.fuzzing import SHRINK_S, check_sizes, line
 from billsim.cli.options import Json, Quiet, check, load
 from billsim.cli.output import EXIT_OF_VERDICT, interruptible, print_json, print_names, wants_progress
 from billsim.scenario.errors import InputError, nearest
@@ -28,7 +29,7 @@ def mutants(
     half: Annotated[str, typer.Option("--half", metavar="HALF", help="`tuned` (strategies were tuned on these) or `held_out`.")] = "",
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="The first seed.")] = 0,
     jobs: Annotated[int, typer.Option("--jobs", metavar="N", help="How many processes.")] = 1,
-    shrink: Annotated[float, typer.Option("--shrink", metavar="SECONDS", help="How long to shrink what is found; 0: not at all.")] = 10.0,
+    shrink: Annotated[float, typer.Option("--shrink", metavar="SECONDS", help="How long to shrink what is found; 0: not at all.")] = SHRINK_S,
     json: Json = False,
     quiet: Quiet = False,
 ) -> int:
@@ -79,7 +80,6 @@ def _half(half: str) -> str:
 
 def _checked(strategy: str, runs: int, jobs: int, shrink: float) -> list[str]:
     """The strategies. Raises InputError for options that cannot be."""
-    from billsim.cli.fuzzing import check_sizes
     from billsim.explore.campaign import check_strategy
 
     check_sizes(runs, jobs, shrink)
@@ -90,8 +90,6 @@ def _checked(strategy: str, runs: int, jobs: int, shrink: float) -> list[str]:
 
 
 def _again(scenario: list[str] | None, strategy: str, runs: int, only: str, half: str, jobs: int) -> str:
-    from billsim.cli.fuzzing import line
-
     return line("mutants", scenario or [], {"strategy": strategy, "runs": runs, "only": only or None, "half": half or None, "jobs": jobs})
 
 
@@ -112,7 +110,7 @@ def _show(measured: Sequence[Measured], summary: Sequence[Any], quiet: bool) -> 
         table = Table("mutant", "half", "strategy", box=None)
         for column in ("runs", "seconds", "rows"):
             table.add_column(column, justify="right")
-        table.add_column("what shows it")
+        table.add_column("what shows it", overflow="fold")
         for each in measured:
             runs = f"{each.runs:,}" if each.found else f"not in {each.runs:,}"
             rows = "" if each.rows is None else str(each.rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +20,9 @@ EngineName = Annotated[str, typer.Option("--engine", metavar="NAME", help="An en
 PolicyFile = Annotated[Path | None, typer.Option("--policy", metavar="FILE", help="What your platform has otherwise (TOML).")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Only the verdict; no progress.")]
+
+_LENGTH = re.compile(r"(\d+(?:\.\d+)?)(s|m|min|h|)")
+_SECONDS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3_600}
 
 
 def check(seed: int, *engines: str) -> None:
@@ -54,3 +58,11 @@ def platform(policy: Path | None) -> dict[str, Any]:
 def policy_option(policy: Path | None) -> dict[str, Any]:
     """The option that repeats a command under a policy file; none where there is none."""
     return {} if policy is None else {"policy": policy}
+
+
+def seconds_of(text: str, option: str = "--time") -> float:
+    """The seconds of `90`, `90s`, `10m` or `1h`, as `--time` has them. Raises InputError."""
+    found = _LENGTH.fullmatch(text.strip())
+    if found is None or float(found[1]) <= 0:
+        raise InputError(f"must be a length of time such as 90s, 10m or 1h, not '{text}'", key=option)
+    return float(found[1]) * _SECONDS[found[2]]

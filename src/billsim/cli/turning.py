@@ -12,7 +12,7 @@ from billsim.cli.options import EngineName, Json, PolicyFile, Quiet, ScenarioNam
 from billsim.cli.output import EXIT_OF_VERDICT, command, interruptible, print_json, wants_progress
 from billsim.scenario.errors import InputError
 
-EXAMPLE = "Example: billsim when fuzz/tales --engine legacy --seed 22 --svg when.svg"
+EXAMPLE = "Example: billsim when races/late_failure_card_payment --engine legacy --svg when.svg"
 MOST_POINTS, MOST_RUNS = 1_000, 10_000
 
 
@@ -44,7 +44,7 @@ def when(
     options.update({key: value for key, value in asked.items() if value})
     again = command("when", scenario, **options)
     with interruptible(json, "nothing is kept", again), Bars(wants_progress(json, quiet)) as bars:
-        how: dict[str, Any] = {"points": points, "runs": runs, "progress": bars.count(story.id, "runs"), **platform(policy)}
+        how: dict[str, Any] = {"points": points, "runs": runs, "progress": bars.planned(story.id, "runs"), **platform(policy)}
         found = ask(story, seed=seed, engine=engine, wanted=Wanted(account, signature), **how)
     if svg is not None:
         from billsim.explore.plot import svg as picture
@@ -55,7 +55,7 @@ def when(
     else:
         from billsim import summary, telling
 
-        telling.show_when(summary.console(), found, scenario, brief=quiet)
+        telling.show_when(summary.console(), found, again, brief=quiet)
     return EXIT_OF_VERDICT[found.verdict]
 
 

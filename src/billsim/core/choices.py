@@ -263,6 +263,8 @@ class Reseeded(Seeded):
 
     def _turn(self) -> None:
         self.seed, self._overrides, self._turned = self._then.seed, self._later, True
+        # They are known by their bits, and two short labels may share theirs under two seeds.
+        self._events = set()
 
     def _answer(self, label: str, bits: int, table: Table) -> int:
         if not self._turned:

@@ -15,11 +15,12 @@ HEALTHY, RETRYING, DELINQUENT, BAD_DEBT = "healthy", "retrying", "delinquent", "
 class DunningPolicy(msgspec.Struct, frozen=True):
     """Times are milliseconds, flags are bit masks of `subs_account.flags`, keys are Stripe metadata keys.
 
-    `grace_ms` is keyed by the payment instrument actually used (`card`, `paypal`, `sepa_debit`); `default` serves the others.
+    `grace_ms` is keyed by the payment instrument actually used (`card`, `paypal`, `sepa_debit`); `default` serves the others. PayPal has longer, for
+    a customer without a balance there pays from a bank, which takes days: assumed, as the rest.
     `max_attempts` is how many attempts the retry schedule makes before it gives up.
     """
 
-    grace_ms: dict[str, int] = msgspec.field(default_factory=lambda: {"default": 7 * DAY_MS})
+    grace_ms: dict[str, int] = msgspec.field(default_factory=lambda: {"default": 7 * DAY_MS, "paypal": 10 * DAY_MS})
     ban_after_ms: int = 30 * DAY_MS
     max_attempts: int = 8
     lost_dispute_is_debt: bool = False

@@ -28,7 +28,7 @@ class Schedule:
     """First in, first out; the strategies override `first`.
 
     `window_ms`: what is due this much after the earliest may go before it. `frozen`: the clock stands while things race, as if latencies were nothing
-    but an order; else the instants are such that `answers` repeats the order. `steps` counts the choices.
+    but an order; else the instants are such that `answers` repeats the order, and so what has no latency is never late. `steps` counts the choices.
     """
 
     def __init__(self, window_ms: int = WINDOW_MS, *, frozen: bool = False) -> None:
@@ -63,7 +63,7 @@ class Schedule:
         if not fixed:
             return range(len(waiting))
         first, limit_ms = fixed[0], waiting[fixed[0]].due_ms
-        is_in_time = waiting[0].due_ms > max(self._fired_ms, self._moved_ms)
+        is_in_time = waiting[0].due_ms > self._fired_ms or waiting[0].due_ms == self._fired_ms > self._moved_ms
         return [
             index
             for index, wake in enumerate(waiting)
@@ -84,9 +84,9 @@ class Schedule:
         if self.frozen:
             return target
         # What is early, late or out of its turn must not tie with what comes after it: a tie would be broken otherwise when the order is repeated.
-        if (target != wake.due_ms or self._fired_ms == self._moved_ms) and target <= self._fired_ms:
+        if wake.label and (target != wake.due_ms or self._fired_ms == self._moved_ms) and target <= self._fired_ms:
             target = self._fired_ms + 1
-        self._fired_ms = target
+        self._fired_ms, self._fixed_ms = target, _NEVER_MS
         if target != wake.due_ms or wake is not earliest:
             self._moved_ms = target
         if target != wake.due_ms and wake.label:

@@ -232,16 +232,21 @@ def _invoice_metadata(state: AccountState, policy: DunningPolicy, bad: list[Debt
 
 
 def _entitlements(state: AccountState, level: int) -> dict[str, str]:
-    """What was bought; free while the debt is bad; nothing once banned. A live subscription outranks a canceled one of the same product."""
+    """What was bought; free while the debt is bad; nothing once banned. A live subscription outranks a canceled one of the same product, a
+    purchase that is not confirmed gives nothing, and what is held without having been bought, or is bought no more, is taken away.
+    """
     plans: dict[str, str] = {}
     for subscription in state.ope.values():
+        status = subscription.status
         for item in subscription.items:
-            if subscription.status == "active":
+            if status == "active":
                 plans[item.product] = item.plan
-            else:
+            elif status == "canceled":
                 plans.setdefault(item.product, FREE)
     if level >= LEVEL[BAD_DEBT]:
-        return dict.fromkeys(plans, NONE if level == BANNED_LEVEL else FREE)
+        plans = dict.fromkeys(plans, NONE if level == BANNED_LEVEL else FREE)
+    if state.entitlements.keys() != plans.keys():
+        plans.update({product: FREE for product, row in state.entitlements.items() if product not in plans and row.plan not in (FREE, NONE)})
     return plans
 
 

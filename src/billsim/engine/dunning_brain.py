@@ -12,7 +12,7 @@ from typing import Any
 
 from billsim.core.ids import short
 from billsim.core.policy import DunningPolicy
-from billsim.engine import orders
+from billsim.engine import ended, orders
 from billsim.engine.diff import NOTHING, Plan, diff, zones_behind
 from billsim.engine.errors import RetryLater
 from billsim.ports import AccountState, CallStripe, CompareAndSet, Decision, Effect, GatherAll, Message, Now, Send, Start, Steps
@@ -38,12 +38,15 @@ class DunningBrain:
 
         Raises RetryLater if the account keeps moving.
         """
+        carried = False
         for trial in range(TRIES):
             state: AccountState = yield GatherAll(message.account)
             now_ms: int = yield Now()
             decision = self._decide(state, now_ms, self._policy)
             if not decision.applies:
                 return
+            if (yield from ended.follow(state)):
+                continue
             plan = diff(state, decision, self._policy, now_ms)
             if plan is not NOTHING:
                 applied = yield from _apply(state, plan, f"{message.name}/{NAME}/{trial}")
@@ -52,7 +55,11 @@ class DunningBrain:
                     continue
             if zones_behind(state, decision.entitlements):
                 yield orders.plan_levels(state.account)
-            return
+            if carried or not any([row.scheduled is not None and row.is_unfinished(now_ms) for row in state.ope.values()]):
+                return
+            # A change of what was bought is on its way. Once it was carried on with, whoever did so, what it leads to is to be seen.
+            carried = True
+            yield orders.carry_on(state.account)
         raise RetryLater(NAME, message.account, TRIES)
 
 

@@ -26,26 +26,28 @@ class Email:
         self._decide = decide
 
     def handle(self, message: Message) -> Steps:
-        """Send the notice with the key `body["key"]`, or withdraw it."""
+        """Send the notice with the key `body["key"]`, or withdraw it. Without a key, whatever is called for: a contract that is over has kept back what
+        was ordered before it, and the key keeps everything else from being told twice.
+        """
         key = str(message.body.get("key", ""))
         state: AccountState = yield GatherAll(message.account)
         now_ms: int = yield Now()
         decision = self._decide(_without(state, key), now_ms, self._policy)
         if not decision.applies:
             return
-        for each in decision.consequences:
-            if each.key == key and each.kind == NOTIFY:
-                yield Act(NOTIFY, message.account, each.debt, each.step, key)
-                return
-        yield from _withdraw(message.account, key, state.dunning)
+        called_for = [each for each in decision.consequences if each.kind == NOTIFY and key in ("", each.key)]
+        for each in called_for:
+            yield Act(NOTIFY, message.account, each.debt, each.step, each.key)
+        if key and not called_for:
+            yield from _withdraw(message.account, key, state.dunning)
 
 
 def _without(state: AccountState, key: str) -> AccountState:
-    """The account as if the notice had never been ordered."""
+    """The account as if the notice had never been ordered; without a key, as if none had."""
     row = state.dunning
-    if row is None or key not in row.done:
+    if row is None or (key and key not in row.done):
         return state
-    return replace(state, dunning=replace(row, done=tuple(each for each in row.done if each != key)))
+    return replace(state, dunning=replace(row, done=tuple(each for each in row.done if key and each != key)))
 
 
 def _withdraw(account: str, key: str, row: DunningRow | None) -> Steps:

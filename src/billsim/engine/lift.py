@@ -12,7 +12,7 @@ from billsim.ports import Component, Decides, Engine, Handles, Message
 
 COMPONENT = "engine"
 # The messages that order work of a component that is lent.
-LENT = {kind: WAKES[kind] for kind in (orders.EMAIL, orders.PLAN_LEVELS)}
+LENT = {kind: WAKES[kind] for kind in (orders.EMAIL, orders.PLAN_LEVELS, f"domain.{orders.CHANGE_DUE}")}
 _OWN = (COMPONENT,)
 
 
@@ -31,7 +31,7 @@ def lift(thing: Handles | Decides, policy: DunningPolicy, *, name: str, doors: S
 class Lifted:
     """An engine whose one component, `engine`, is woken by every message but those that order work of what is lent.
 
-    It may start `entitlements`, `invoicing` and `consequences`, and order e-mail and plan levels (`billsim.engine.orders`).
+    It may start `entitlements`, `invoicing`, `consequences` and `subscriptions_api`, and order e-mail and plan levels (`billsim.engine.orders`).
     """
 
     def __init__(self, thing: Handles, policy: DunningPolicy, name: str) -> None:

@@ -1,11 +1,13 @@
-"""What the engine orders of itself through async-processing, to be done a little later and in batches."""
+"""What the engine orders of itself: through async-processing, to be done a little later and in batches, or for an instant to come."""
 
 from __future__ import annotations
 
-from billsim.ports import Consequence, Send
+from billsim.ports import Consequence, Send, Start
 
 EMAIL = "async.email"
 PLAN_LEVELS = "async.plan_levels"
+# The order to carry on with the changes of an account that are on their way.
+CHANGE_DUE = "change_due"
 
 
 def notice(account: str, consequence: Consequence) -> Send:
@@ -16,3 +18,13 @@ def notice(account: str, consequence: Consequence) -> Send:
 def plan_levels(account: str) -> Send:
     """Bring the levels of the account's zones to its plan."""
     return Send(PLAN_LEVELS, account)
+
+
+def change_due(account: str, subscription: str, due_ms: int) -> Send:
+    """Carry on with the changes of an account from an instant on."""
+    return Send(CHANGE_DUE, account, {"subscription": subscription}, due_ms=due_ms)
+
+
+def carry_on(account: str) -> Start:
+    """Carry on with the changes of an account, now."""
+    return Start("subscriptions_api", account, f"domain.{CHANGE_DUE}")

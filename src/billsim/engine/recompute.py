@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from billsim.core.policy import DunningPolicy
-from billsim.engine import consequences, dunning_brain, email, entitlements, invoicing, orders, plan_levels
+from billsim.engine import consequences, dunning_brain, email, entitlements, invoicing, orders, plan_levels, subscriptions_api
 from billsim.engine.consequences import Consequences
 from billsim.engine.decide import decide as decide_by_the_rules
 from billsim.engine.dunning_brain import Decide, DunningBrain
@@ -16,6 +16,27 @@ from billsim.ports import Component, Message
 _BRAIN = (dunning_brain.NAME,)
 _LEDGER = (invoicing.NAME,)
 _BOTH = (*_BRAIN, *_LEDGER)
+_CHANGES = (subscriptions_api.NAME,)
+
+# The facade's doors, and what it hears of Stripe: who is billed and by what is canonical there.
+FACADE: dict[str, tuple[str, ...]] = {
+    "request.pay": ("pay_bad_debt",),
+    "request.create_profile": ("accounts_svc",),
+    "request.view_profile": ("accounts_svc",),
+    "request.update_profile": ("accounts_svc",),
+    "request.erase_profile": ("accounts_svc",),
+    "request.view_methods": ("pm_view",),
+    "request.attach_method": ("payment_methods",),
+    "request.default_method": ("payment_methods",),
+    "request.remove_method": ("payment_methods",),
+    "request.migrate_vault": ("payment_methods",),
+    "request.list_invoices": ("invoice_lists",),
+    "request.checkout": ("checkout",),
+    "stripe.customer.updated": ("identity",),
+    "stripe.payment_method.automatically_updated": ("pm_view",),
+    "stripe.payment_method.detached": ("pm_view",),
+    "stripe.setup_intent.succeeded": ("payment_methods",),
+}
 
 # The five that the platform routes to the brain, then what moves truth without them.
 WAKES: dict[str, tuple[str, ...]] = {
@@ -35,10 +56,15 @@ WAKES: dict[str, tuple[str, ...]] = {
     "stripe.charge.refunded": _BOTH,
     "stripe.charge.dispute.closed": _BOTH,
     "boundary": _BRAIN,
-    # The ledger of a contract account is kept by hand: what happened meanwhile is entered when the contract ends.
-    "domain.account_type_changed": _BOTH,
+    # The ledger of a contract account is kept by hand, and its notices are kept back: both are made up for when the contract ends.
+    "domain.account_type_changed": (*_BOTH, email.NAME),
     "request.recompute": _BOTH,
-    "request.pay": ("pay_bad_debt",),
+    **FACADE,
+    **dict.fromkeys(subscriptions_api.DOORS, _CHANGES),
+    "request.confirmed": _CHANGES,
+    f"domain.{orders.CHANGE_DUE}": _CHANGES,
+    # Nothing has changed.
+    f"domain.{subscriptions_api.REFUSED}": (),
     orders.EMAIL: (email.NAME,),
     orders.PLAN_LEVELS: (plan_levels.NAME,),
 }
@@ -73,4 +99,5 @@ def lent(policy: DunningPolicy, decide: Decide) -> tuple[Component, ...]:
         Component(consequences.NAME, "engine", Consequences(policy, decide).handle),
         email.component(policy, decide),
         plan_levels.component(policy),
+        subscriptions_api.component(policy),
     )

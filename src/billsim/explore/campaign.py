@@ -27,6 +27,7 @@ from billsim.scenario.plan import Scenario
 
 PORTFOLIO_NAME = "portfolio"
 SWARM = "swarm"
+_SWARM_EVERY = 4
 # Short enough for a limit in time to be kept, long enough for what a batch costs in itself not to count.
 _BATCH_NS = 200_000_000
 _MOST_OF_A_BATCH = 2_000
@@ -60,11 +61,11 @@ class Campaign(msgspec.Struct, frozen=True):
         return Numbered(number, place, (self.seed + turn) % (MAX_SEED + 1), self._strategy(turn, self.scenarios[place]))
 
     def _strategy(self, turn: int, scenario: Scenario) -> str:
-        """The portfolio takes its strategies in turn, with all of the scenario's faults on every other round."""
+        """The portfolio takes its strategies in turn; in one round of four some of the scenario's faults are off."""
         if self.strategy != PORTFOLIO_NAME:
-            return self.strategy
+            return f"random+{SWARM}" if self.strategy == SWARM else self.strategy
         around, place = divmod(turn, len(PORTFOLIO))
-        return f"{PORTFOLIO[place]}+{SWARM}" if around % 2 and len(scenario.faults) > 1 else PORTFOLIO[place]
+        return f"{PORTFOLIO[place]}+{SWARM}" if around % _SWARM_EVERY == 1 and len(scenario.faults) > 1 else PORTFOLIO[place]
 
     def world(self, run: Numbered) -> Scenario:
         """The scenario that a run plays."""
@@ -81,15 +82,15 @@ class Campaign(msgspec.Struct, frozen=True):
 
 
 def strategy_names() -> tuple[str, ...]:
-    """The strategies that a campaign may have. Each but the portfolio may be followed by `+swarm`."""
-    return (PORTFOLIO_NAME, *STRATEGIES)
+    """The strategies that a campaign may have: the portfolio, a random walk with faults off, and those that each may be followed by `+swarm`."""
+    return (PORTFOLIO_NAME, SWARM, *STRATEGIES)
 
 
 def check_strategy(name: str) -> None:
     """Raise InputError for a strategy that there is not."""
     if name not in strategy_names() and name.removesuffix(f"+{SWARM}") not in STRATEGIES:
         known = ", ".join(strategy_names())
-        what = f"there is no strategy '{name}'; there are {known}, and +{SWARM} after each but the first"
+        what = f"there is no strategy '{name}'; there are {known}, and +{SWARM} after each of the latter"
         raise InputError(what, key="--strategy", hint=nearest(name, strategy_names()))
 
 
@@ -151,12 +152,12 @@ class Player(NamedTuple):
         return Batch(order.first, number + 1 - order.first, unfinished, marks, failing)
 
 
-def wrong_with(campaign: Campaign, run: Numbered) -> tuple[list[tuple[str, ...]], dict[str, Any] | None]:
+def wrong_with(campaign: Campaign, run: Numbered, engine: str = "") -> tuple[list[tuple[str, ...]], dict[str, Any] | None]:
     """What was wrong with each account of a run, and the run's figures. One that cannot be brought to its end is a failure too, so that whatever else
     is found is not lost.
     """
     try:
-        result, _ = campaign.play(run)
+        result, _ = campaign.play(run, engine)
     except (InputError, UnknownEngineError):
         raise
     except (Exception, ChoicesError) as failure:

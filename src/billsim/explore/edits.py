@@ -5,6 +5,7 @@ An edit that moves rows or renames accounts also says how labels are called afte
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -116,20 +117,34 @@ def folded(scenario: Scenario) -> Iterator[tuple[Scenario, Rename]]:
 # -- instants
 
 
-def shorter(scenario: Scenario) -> Iterator[Scenario]:
-    """The story ending earlier, the shortest first."""
-    last = scenario.timeline[-1].at if scenario.timeline else scenario.start
-    for after_ms, calm in ((HOUR_MS, 1), (HOUR_MS, 24), (DAY_MS, 1), (DAY_MS, 48), (8 * DAY_MS, 1)):
-        if last + after_ms < scenario.until or calm < scenario.calm_hours:
-            yield replace(scenario, until=min(last + after_ms, scenario.until), calm_hours=min(calm, scenario.calm_hours))
+def shorter(scenario: Scenario, wrong_ms: int) -> Iterator[Scenario]:
+    """The story ending soon after its last row and the instant at which something had gone wrong, the shortest first."""
+    last = max([wrong_ms, *(row.at for row in scenario.timeline)])
+    for after_ms, calm in ((HOUR_MS, 1), (DAY_MS, 1), (DAY_MS, _CALM_HOURS)):
+        until = min(last // MINUTE_MS * MINUTE_MS + after_ms, scenario.until)
+        if until < scenario.until or calm < scenario.calm_hours:
+            yield replace(scenario, until=until, calm_hours=min(calm, scenario.calm_hours))
 
 
-def of_usual_length(scenario: Scenario) -> Scenario:
-    """The story from midnight before its first row until a day after the last, and two days of calm: what need not be told."""
-    if not scenario.timeline:
-        return replace(scenario, calm_hours=_CALM_HOURS)
-    start, until = scenario.timeline[0].at // DAY_MS * DAY_MS, scenario.timeline[-1].at + DAY_MS
-    return replace(scenario, start=start, until=until, calm_hours=_CALM_HOURS)
+def smaller_populations(scenario: Scenario, account: str) -> Iterator[Scenario]:
+    """The population without most of those who come after an account, and for no more days than the story lasts."""
+    population = scenario.population
+    if population is None:
+        return
+    days = max(1, -(-(scenario.until - scenario.start) // DAY_MS))
+    number = account.rpartition("_")[2]
+    for accounts in (int(number) if number.isdigit() else population.accounts, population.accounts):
+        yield replace(scenario, population=replace(population, accounts=accounts, days=min(days, population.days)))
+
+
+def of_usual_length(scenario: Scenario) -> Iterator[Scenario]:
+    """The story from midnight before its first row until a day after the last, and two days of calm: what need not be told; or with one of these."""
+    usual = {"calm_hours": _CALM_HOURS}
+    if scenario.timeline:
+        usual |= {"start": scenario.timeline[0].at // DAY_MS * DAY_MS, "until": scenario.timeline[-1].at + DAY_MS}
+    yield replace(scenario, **usual)
+    for key, value in usual.items():
+        yield replace(scenario, **{key: value})
 
 
 def apart(scenario: Scenario) -> tuple[Scenario, Rename]:
@@ -216,12 +231,16 @@ def plainer_accounts(scenario: Scenario) -> Iterator[Edit]:
         for field in msgspec.structs.fields(GivenAccount):
             if field.name not in ("account", "invoices", "failed_attempts", "plan", "price", "currency"):
                 yield _on_account(at, lambda told, field=field: _reset(told, field))  # type: ignore[misc]
+        for unit in (DAY_MS, HOUR_MS, MINUTE_MS):
+            yield _on_account(at, lambda told, unit=unit: _started_at_round(told, unit))  # type: ignore[misc]
         for store, fields in account.rows.items():
             for key in fields:
                 yield _on_account(at, lambda told, store=store, key=key: _without_planted(told, store, key))  # type: ignore[misc]
         for number, invoice in enumerate(account.invoices):
             for key in ("last_attempt", "amount"):
                 yield _on_account(at, lambda told, number=number, key=key: _on_invoice(told, number, key))  # type: ignore[misc]
+            for unit in (DAY_MS, HOUR_MS, MINUTE_MS):
+                yield _on_account(at, lambda told, number=number, unit=unit: _tried_at_round(told, number, unit))  # type: ignore[misc]
             if invoice.failed_attempts:
                 yield _on_account(at, lambda told, number=number: _on_invoice(told, number, "failed_attempts", 0))  # type: ignore[misc]
         yield _on_account(at, _short_of_invoices)
@@ -262,6 +281,15 @@ def _on_invoice(account: GivenAccount, number: int, key: str, value: Any = None)
     return replace(account, invoices=(*account.invoices[:number], invoice, *account.invoices[number + 1 :]))
 
 
+def _tried_at_round(account: GivenAccount, number: int, unit: int) -> GivenAccount:
+    last = account.invoices[number].last_attempt if number < len(account.invoices) else None
+    return account if last is None or not last % unit else _on_invoice(account, number, "last_attempt", last // unit * unit)
+
+
+def _started_at_round(account: GivenAccount, unit: int) -> GivenAccount:
+    return account if account.started is None or not account.started % unit else replace(account, started=account.started // unit * unit)
+
+
 def _reset(account: GivenAccount, field: Any) -> GivenAccount:
     default = field.default_factory() if field.default_factory is not msgspec.NODEFAULT else field.default
     return replace(account, **{field.name: default})
@@ -274,17 +302,30 @@ def _without_planted(account: GivenAccount, store: str, key: str) -> GivenAccoun
 
 
 def plainer_rows(scenario: Scenario) -> Iterator[Edit]:
-    """Each row without one of the parameters that it need not have."""
+    """Each row without one of the parameters that it need not have, or with a round number for one that it must."""
     for index, row in enumerate(scenario.timeline):
         for name, param in actions_of(row.by)[row.do].items():
             if name in row.params and not param.required:
-                yield lambda told, index=index, name=name: _without_param(told, index, name)  # type: ignore[misc]
+                yield lambda told, index=index, name=name: _with_param(told, index, name, None)  # type: ignore[misc]
+            elif name in row.params and param.kind == "number":
+                for number in _rounder(row.params[name], (1_000, 100, 60, 10)):
+                    yield lambda told, index=index, name=name, number=number: _with_param(told, index, name, number)  # type: ignore[misc]
 
 
-def _without_param(scenario: Scenario, index: int, name: str) -> Scenario:
+def _with_param(scenario: Scenario, index: int, name: str, value: int | None) -> Scenario:
     row = scenario.timeline[index]
-    lean = replace(row, params={key: value for key, value in row.params.items() if key != name})
-    return replace(scenario, timeline=(*scenario.timeline[:index], lean, *scenario.timeline[index + 1 :]))
+    params = {key: value if key == name else told for key, told in row.params.items() if key != name or value is not None}
+    return replace(scenario, timeline=(*scenario.timeline[:index], replace(row, params=params), *scenario.timeline[index + 1 :]))
+
+
+def _rounder(number: int, units: Sequence[int]) -> list[int]:
+    """Round numbers near another, the roundest first, until it is one itself."""
+    found: list[int] = []
+    for unit in units:
+        if not number % unit:
+            break
+        found += [whole for whole in (number // unit * unit, -(-number // unit) * unit) if whole and whole not in found]
+    return found
 
 
 # -- pins
@@ -301,6 +342,12 @@ def with_faults_pinned(scenario: Scenario) -> Scenario:
     return replace(scenario, faults=dials)
 
 
+def about(scenario: Scenario, account: str) -> list[str]:
+    """The pins that name an account."""
+    named = re.compile(rf"(?<![0-9a-z]){re.escape(account)}(?![0-9a-z])")
+    return [label for label in scenario.answers if named.search(label)]
+
+
 def with_pins(scenario: Scenario, labels: Sequence[str]) -> Scenario:
     """The story with these of its pins."""
     return replace(scenario, answers={label: scenario.answers[label] for label in labels})
@@ -314,9 +361,5 @@ def without_fault(scenario: Scenario, name: str) -> Scenario:
 
 def rounded_pins(scenario: Scenario, label: str) -> Iterator[Scenario]:
     """The story with a pinned latency rounded, the roundest first."""
-    answer, tried = scenario.answers[label], [scenario.answers[label]]
-    for unit in (60_000, 10_000, 1_000, 100, 10):
-        for whole in (answer // unit * unit, -(-answer // unit) * unit):
-            if whole not in tried and whole > 0:
-                tried.append(whole)
-                yield replace(scenario, answers={**scenario.answers, label: whole})
+    for whole in _rounder(scenario.answers[label], (60_000, 10_000, 1_000, 100, 10)):
+        yield replace(scenario, answers={**scenario.answers, label: whole})

@@ -33,28 +33,26 @@ class Footprint(NamedTuple):
     reads: frozenset[str]
     writes: frozenset[str]
 
-    @property
-    def is_empty(self) -> bool:
-        """It touches nothing."""
-        return not self.reads and not self.writes
 
-
-_EMPTY = Footprint("", _NOTHING, _NOTHING)
 EVERYTHING = Footprint("", frozenset({"*"}), frozenset({"*"}))
 
 
-def footprint(wake: Wake, now_ms: int) -> Footprint:
-    """What the wake's step will touch, `now_ms` being the instant at which things race."""
+def is_free(wake: Wake, now_ms: int) -> bool:
+    """Whether the wake's step touches nothing, `now_ms` being the instant at which things race."""
     if not wake.label or wake.due_ms - wake.open_ms > now_ms:
-        # Its instant is fixed, or at least not before some other: it takes the clock along.
-        return EVERYTHING
+        return False
     if isinstance(wake, Task):
-        find = _EFFECTS.get(type(wake.effect))
-        return find(wake, wake.effect) if find is not None else EVERYTHING
-    if isinstance(wake, Parcel):
-        # A copy is dropped once the other has been finished: which of them is handled is open.
-        return EVERYTHING if "/d" in wake.name else _EMPTY
-    return EVERYTHING
+        return isinstance(wake.effect, Answered)
+    # A copy is dropped once the other has been finished: which of them is handled is open.
+    return isinstance(wake, Parcel) and "/d" not in wake.name
+
+
+def footprint(wake: Wake, now_ms: int) -> Footprint:
+    """What the wake's step, which is not free, will touch; everything where it takes the clock along to an instant of its own."""
+    if not wake.label or wake.due_ms - wake.open_ms > now_ms or not isinstance(wake, Task):
+        return EVERYTHING
+    find = _EFFECTS.get(type(wake.effect))
+    return find(wake.effect) if find is not None else EVERYTHING
 
 
 def independent(one: Footprint, other: Footprint) -> bool:
@@ -85,19 +83,19 @@ def _read_by(parts: tuple[str, ...]) -> frozenset[str]:
     return known
 
 
-def _of_read(_task: Task, effect: Read) -> Footprint:
+def _of_read(effect: Read) -> Footprint:
     return Footprint(effect.account, frozenset({effect.store}), _NOTHING)
 
 
-def _of_gather(_task: Task, effect: GatherAll) -> Footprint:
+def _of_gather(effect: GatherAll) -> Footprint:
     return gather(effect.account, effect.parts)
 
 
-def _of_write(_task: Task, effect: Write | CompareAndSet) -> Footprint:
+def _of_write(effect: Write | CompareAndSet) -> Footprint:
     return _of_fields(effect.account, effect.store, effect.fields)
 
 
-def _of_transaction(_task: Task, effect: Transact) -> Footprint:
+def _of_transaction(effect: Transact) -> Footprint:
     if any(change.account != effect.account for change in effect.changes):
         return EVERYTHING
     return _of_fields(effect.account, effect.store, {field: None for change in effect.changes for field in change.fields})
@@ -105,14 +103,12 @@ def _of_transaction(_task: Task, effect: Transact) -> Footprint:
 
 def _of_fields(account: str, store: str, fields: dict[str, Any]) -> Footprint:
     telling = _MOVES_TRUTH.get(store)
-    if telling is None or (telling and not any(field in fields for field in telling)):
-        touched = frozenset({store})
-    else:
-        touched = frozenset({store, _TRUTH})
+    moves_truth = telling is not None and (not telling or any(field in fields for field in telling))
+    touched = frozenset({store, _TRUTH}) if moves_truth else frozenset({store})
     return Footprint(account, touched, touched)
 
 
-def _of_call(_task: Task, effect: CallStripe) -> Footprint:
+def _of_call(effect: CallStripe) -> Footprint:
     if effect.method.endswith(_READS):
         return Footprint(effect.account, frozenset(_STRIPE), _NOTHING)
     own = _METADATA.get(effect.method) if list(effect.params) == ["metadata"] else None
@@ -120,18 +116,13 @@ def _of_call(_task: Task, effect: CallStripe) -> Footprint:
     return Footprint(effect.account, touched, touched)
 
 
-def _of_act(_task: Task, effect: Act) -> Footprint:
+def _of_act(effect: Act) -> Footprint:
     touched = frozenset({_ACTIONS, _TRUTH})
     return Footprint(effect.account, touched, touched)
 
 
-def _of_answer(_task: Task, _effect: Answered) -> Footprint:
-    return _EMPTY
-
-
-_EFFECTS: dict[type, Callable[[Task, Any], Footprint]] = {
+_EFFECTS: dict[type, Callable[[Any], Footprint]] = {
     Read: _of_read,
-    Answered: _of_answer,
     GatherAll: _of_gather,
     Write: _of_write,
     CompareAndSet: _of_write,

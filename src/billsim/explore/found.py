@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from billsim.core.choices import ChoicesError
 from billsim.explore.campaign import RUN_FAILED, Campaign, Numbered, wrong_with
 from billsim.explore.signature import signature, slug
 from billsim.run import run_scenario
@@ -29,8 +30,8 @@ class Wanted(NamedTuple):
 
 
 class Story(NamedTuple):
-    """`file` is None where there is none, and then there are no `rows`; `why_not` says why. `replays`: the file, run with `seed` (mostly 0), falls with
-    the signature again; without a file: the run does. `runs` and `seconds` are what shrinking took; `exhausted`: it could have gone on.
+    """`file` is None where there is none, and then there are no `rows`; `why_not` says why. `replays`: the file, run with `seed` (mostly 0), falls
+    with the signature again; without a file: the run does. `runs` and `seconds` are what shrinking took; `exhausted`: it could have gone on.
     """
 
     file: Path | None
@@ -56,6 +57,8 @@ def story_of(campaign: Campaign, wanted: Wanted) -> Story:
         shrunk = shrunk_of(campaign, wanted.run, wanted.signature, wanted.seconds)
     except InputError as refused:
         return Story(None, None, falls, why_not=refused.message)
+    except (Exception, ChoicesError) as failure:  # what the campaign has found must not be lost
+        return Story(None, None, falls, why_not=f"{type(failure).__name__}: {failure}")
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f"{path.name}.new")
     beside.write_text(dump(shrunk.scenario), encoding="utf-8")

@@ -19,7 +19,6 @@ from billsim.explore.workers import Workers, serve_all
 
 # Where stories are written when no folder is named.
 FOUND_HERE = Path("found")
-SHRINK_S = 10.0
 
 
 class Asked(NamedTuple):
@@ -29,7 +28,7 @@ class Asked(NamedTuple):
     jobs: int = 1
     out: Path | None = None
     baseline: Baseline = NOTHING_KNOWN
-    shrink_s: float = SHRINK_S
+    shrink_s: float = 0.0
     clustered: bool = True
 
 

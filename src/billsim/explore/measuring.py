@@ -14,9 +14,9 @@ from billsim.core.measure import clock_ns
 from billsim.explore.campaign import Campaign, wrong_with
 from billsim.explore.found import HOLDS, shrunk_of
 from billsim.explore.mutants import HELD_OUT, MUTANTS, TUNED, Mutant
-from billsim.explore.signature import keys
 from billsim.explore.workers import Workers, serve_all
 from billsim.run import run_scenario
+from billsim.scenario.errors import InputError
 from billsim.scenario.plan import Scenario
 
 HALVES = (TUNED, HELD_OUT)
@@ -92,8 +92,8 @@ def look_for(search: Search) -> Measured:
         shown = [found[0] for found in wrong_with(campaign, run)[0]]
         if not shown:
             continue
-        held, _ = campaign.play(run, HOLDS)
-        own = [each for each in shown if each not in keys(held)]
+        sound = [found[0] for found in wrong_with(campaign, run, HOLDS)[0]]
+        own = [each for each in shown if each not in sound]
         if own:
             seconds = round((clock_ns() - began) / 1e9, 3)
             found = Measured(search.mutant, search.strategy, search.half, True, number + 1, seconds, own[0], run.seed, run.strategy)
@@ -103,7 +103,10 @@ def look_for(search: Search) -> Measured:
 
 def _with_a_story(search: Search, number: int, found: Measured) -> Measured:
     campaign = search.campaign
-    shrunk = shrunk_of(campaign, campaign.run(number), found.signature, search.shrink_s)
+    try:
+        shrunk = shrunk_of(campaign, campaign.run(number), found.signature, search.shrink_s)
+    except InputError:  # of imported events, say: it was found all the same
+        return found
     holds = run_scenario(shrunk.scenario, seed=shrunk.seed, engine=HOLDS, bodies=False).verdict != "falls"
     return msgspec.structs.replace(found, rows=shrunk.rows, shrink_s=round(shrunk.seconds, 3), holds=holds)
 

@@ -76,7 +76,8 @@ def _captions(when: When) -> Iterator[str]:
     middle = (_TOP + _BOTTOM) // 2
     yield _text(16, middle, "of the rests show it", f'text-anchor="middle" transform="rotate(-90 16 {middle})"')
     if when.points:
-        what = f"The run is kept up to an instant, and the rest left to {when.points[0].share.runs} other seeds. Instants at equal distances."
+        seeds = when.points[0].share.runs
+        what = f"The run is kept up to an instant, and the rest left to {seeds} other seeds. Instants at equal distances; shaded: 95 % confidence."
         yield _text(_LEFT, _HEIGHT - 34, what)
     if when.turn is not None:
         yield _text(_LEFT, _HEIGHT - 14, _clipped(_turned(when.turn)), 'font-weight="600"')

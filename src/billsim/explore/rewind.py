@@ -15,25 +15,49 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from billsim.checks.copies import Copies
+from billsim.checks.judge import Judge, Watch
 from billsim.core import trace
+from billsim.core.at_least_once import Parcel
 from billsim.core.choices import Options, Quantiles, Seeded
 from billsim.core.histogram import Histogram
 from billsim.core.schedule import Schedule
+from billsim.pipe.event_filter import EventFilter
 from billsim.ports import Message, Steps
 from billsim.runtime.perform import Runtime
 from billsim.runtime.task import Task
-from billsim.stores.base import Schema, Undo
-from billsim.stripe.idempotency import Stored
+from billsim.stores.base import Schema, Shard, Undo
+from billsim.stripe.backend import Backend
+from billsim.stripe.idempotency import IdempotencyKeys, Stored
+from billsim.stripe.objects import Book
+from billsim.world import World
 
 _CONSTANT: tuple[type, ...] = (
     str, int, float, bool, bytes, type(None), type, frozenset, range, Schema, Undo, Stored, Quantiles, Options, Seeded, Histogram, Schedule,
     trace.Trace, trace.WriteRecord, trace.MessageRecord, trace.DriftRecord, trace.ActionRecord, trace.MarkRecord, trace.LatencyRecord,
     trace.RemediationRecord, msgspec.json.Encoder,
 )  # fmt: skip
-# Attributes whose tables are filled once, when their owner is made.
-_TABLES: dict[type, frozenset[str]] = {Runtime: frozenset({"_begin", "_finish"})}
-# Attributes that only grow, by values.
-_LOGS: dict[type, frozenset[str]] = {Task: frozenset({"seen"})}
+# Attributes that hold nothing that is changed in place: tables that are filled once, what is replaced with every write, and what is met elsewhere.
+_KEPT: dict[type, frozenset[str]] = {
+    Runtime: frozenset({"_begin", "_finish", "kernel", "choices", "stores", "payments", "trace", "host"}),
+    World: frozenset({"scenario", "engine", "components", "choices", "trace", "policy"}),
+    Shard: frozenset({"rows", "many"}),
+    Book: frozenset(Book.__slots__),
+    Task: frozenset({"component", "message", "name", "shard", "effect", "begun", "_go_on"}),
+    Parcel: frozenset({"topic", "item", "name", "origin", "account"}),
+    Copies: frozenset(Copies.__slots__) - {"accepted"},
+}
+# Attributes that hold values, or what is met elsewhere: these are copied, and what they hold is not walked.
+_FLAT: dict[type, frozenset[str]] = {
+    Task: frozenset({"seen", "_used", "_written"}),
+    Shard: frozenset({"timers", "actions", "undo"}),
+    Watch: frozenset({"past"}),
+    Judge: frozenset({"_opened", "_standing", "_findings", "_kept", "_still_open", "_clock"}),
+    Backend: frozenset({"_homes", "prices", "finalizes_at", "_names", "_made_by_engine"}),
+    IdempotencyKeys: frozenset({"_stored", "_order"}),
+    EventFilter: frozenset({"_finished", "_order"}),
+}
+_NONE = frozenset[str]()
 
 
 class Moment(NamedTuple):
@@ -42,48 +66,66 @@ class Moment(NamedTuple):
     held: list[tuple[Any, Callable[[Any, Any], None], Any]]
 
 
-class Tape:
-    """A handler at work on a message, as a task steps through it; what it was answered is kept, so that it can be begun again and told the same.
-
-    `answers` holds (answer, failure) in the order in which they were given; the first is None. `heard` is free for whoever digests them.
+class Said:
+    """What a handler was answered, after `before`: an answer to `effect`, or the failure that it was thrown. `digest` is for whoever names what was
+    said, 0 until then.
     """
 
-    __slots__ = ("answers", "heard", "_begin", "_steps", "_told", "_watch")
+    __slots__ = ("before", "effect", "answer", "failure", "digest")
+
+    def __init__(self, before: Said | None, effect: Any, answer: Any, failure: Exception | None) -> None:
+        self.before = before
+        self.effect = effect
+        self.answer = answer
+        self.failure = failure
+        self.digest = 0
+
+
+class Tape:
+    """A handler at work on a message, as a task steps through it. `said` is the latest that it was answered, with all before it: so it can be begun
+    again and told the same. `asked` is the effect that it waits for.
+    """
+
+    __slots__ = ("said", "asked", "_begin", "_steps", "_told", "_watch")
 
     def __init__(self, begin: Callable[[], Steps], watch: Callable[[Tape, Any], None]) -> None:
-        self.answers: list[tuple[Any, Exception | None]] = []
-        self.heard: list[int] = []
+        self.said: Said | None = None
+        self.asked: Any = None
         self._begin = begin
         self._steps: Steps | None = None
-        self._told = 0
+        self._told: Said | None = None
         self._watch = watch
 
     def send(self, answer: Any) -> Any:
         """The next effect, as a generator's `send`."""
-        self.answers.append((answer, None))
-        return self._go_on()
+        return self._hear(Said(self.said, self.asked, answer, None))
 
     def throw(self, failure: Exception) -> Any:
         """The next effect, as a generator's `throw`."""
-        self.answers.append((None, failure))
-        return self._go_on()
+        return self._hear(Said(self.said, self.asked, None, failure))
 
-    def cut(self, length: int) -> None:
-        """Forget what was answered after the first `length` answers."""
-        del self.answers[length:]
-        del self.heard[length:]
-        if self._told > length:
-            self._steps = None
+    def _hear(self, said: Said) -> Any:
+        if self._steps is None or self._told is not said.before:
+            self._steps = self._begin()
+            for each in conversation(said.before):
+                _tell(self._steps, each)
+        self.said = self._told = said
+        self.asked = _tell(self._steps, said)
+        self._watch(self, self.asked)
+        return self.asked
 
-    def _go_on(self) -> Any:
-        if self._steps is None:
-            self._steps, self._told = self._begin(), 0
-        while self._told < len(self.answers):
-            answer, failure = self.answers[self._told]
-            self._told += 1
-            effect = self._steps.send(answer) if failure is None else self._steps.throw(failure.with_traceback(None))
-        self._watch(self, effect)
-        return effect
+
+def conversation(said: Said | None) -> list[Said]:
+    """All that was said, up to and including this."""
+    told = []
+    while said is not None:
+        told.append(said)
+        said = said.before
+    return told[::-1]
+
+
+def _tell(steps: Steps, said: Said) -> Any:
+    return steps.send(said.answer) if said.failure is None else steps.throw(said.failure.with_traceback(None))
 
 
 def taped(handle: Callable[[Message], Steps], watch: Callable[[Tape, Any], None]) -> Callable[[Message], Generator[Any, Any, None]]:
@@ -109,14 +151,13 @@ class Rewinder:
         todo, walk = self._roots[:], self._walk
         while todo:
             thing = todo.pop()
-            kind = type(thing)
-            if kind not in walk:
-                walk[kind] = _way_of(kind)
-            way = walk[kind]
-            if way is None or id(thing) in met:
-                continue
-            met.add(id(thing))
-            way(thing, todo, held)
+            try:
+                way = walk[type(thing)]
+            except KeyError:
+                way = walk[type(thing)] = _way_of(type(thing))
+            if way is not None and (address := id(thing)) not in met:
+                met.add(address)
+                way(thing, todo, held)
         return Moment(held)
 
     @staticmethod
@@ -124,6 +165,12 @@ class Rewinder:
         """Be at that moment again."""
         for thing, put_back, content in moment.held:
             put_back(thing, content)
+
+
+def changed(moment: Moment) -> list[Any]:
+    """What everything that is not as it was at that moment holds now."""
+    held = [(content, take(thing)) for thing, put_back, content in moment.held if (take := _TAKE.get(put_back)) is not None]
+    return [now for was, now in held if was != now]
 
 
 Way = Callable[[Any, list[Any], list[Any]], None]
@@ -160,7 +207,8 @@ def _put_dict(thing: dict[Any, Any], content: dict[Any, Any]) -> None:
 
 def _list(thing: list[Any], todo: list[Any], held: list[Any]) -> None:
     held.append((thing, _put_list, thing[:]))
-    todo.extend(thing)
+    if thing:
+        todo.extend(thing)
 
 
 def _put_list(thing: list[Any], content: list[Any]) -> None:
@@ -174,6 +222,10 @@ def _deque(thing: deque[Any], todo: list[Any], held: list[Any]) -> None:
 
 def _set(thing: set[Any], todo: list[Any], held: list[Any]) -> None:
     held.append((thing, _put_set, frozenset(thing)))
+
+
+def _content(thing: Any) -> Any:
+    return thing.copy() if isinstance(thing, set) else tuple(thing)
 
 
 def _put_set(thing: Any, content: Any) -> None:
@@ -214,14 +266,30 @@ def _partial(thing: partial[Any], todo: list[Any], _held: list[Any]) -> None:
 
 
 def _tape(thing: Tape, _todo: list[Any], held: list[Any]) -> None:
-    held.append((thing, Tape.cut, len(thing.answers)))
+    held.append((thing, _put_said, (thing.said, thing.asked)))
+
+
+def _put_said(thing: Tape, content: tuple[Said | None, Any]) -> None:
+    thing.said, thing.asked = content
 
 
 def _attributes(thing: Any, todo: list[Any], held: list[Any]) -> None:
     attributes = thing.__dict__
     held.append((thing, _put_attributes, attributes.copy()))
-    tables = _TABLES.get(type(thing))
-    todo.extend(attributes.values() if tables is None else [value for name, value in attributes.items() if name not in tables])
+    kept, flat = _KEPT.get(type(thing), _NONE), _FLAT.get(type(thing), _NONE)
+    if not kept and not flat:
+        todo.extend(attributes.values())
+        return
+    for name, value in attributes.items():
+        if name in flat:
+            _copy(value, held)
+        elif name not in kept:
+            todo.append(value)
+
+
+def _copy(thing: Any, held: list[Any]) -> None:
+    put_back = _put_dict if isinstance(thing, dict) else _put_list if isinstance(thing, list) else _put_set
+    held.append((thing, put_back, _TAKE[put_back](thing)))
 
 
 def _put_attributes(thing: Any, content: dict[str, Any]) -> None:
@@ -234,30 +302,35 @@ def _put_attributes(thing: Any, content: dict[str, Any]) -> None:
 
 def _slots(kind: type, names: tuple[str, ...]) -> Way:
     """How to walk an object that has these attributes and no others."""
-    logs = _LOGS.get(kind, frozenset())
+    kept, flat = _KEPT.get(kind, _NONE), _FLAT.get(kind, _NONE)
+    walked = [index for index, name in enumerate(names) if name not in kept and name not in flat]
+    copied = [index for index, name in enumerate(names) if name in flat]
 
     def walk(thing: Any, todo: list[Any], held: list[Any]) -> None:
         content = [getattr(thing, name, _MISSING) for name in names]
         held.append((thing, put_back, content))
-        for name, value in zip(names, content, strict=True):
-            if name in logs:
-                held.append((value, _cut, len(value)))
-            else:
-                todo.append(value)
+        todo.extend([content[index] for index in walked])
+        for index in copied:
+            _copy(content[index], held)
 
     def put_back(thing: Any, content: list[Any]) -> None:
         for name, value in zip(names, content, strict=True):
             if value is not _MISSING:
                 setattr(thing, name, value)
 
+    _TAKE[put_back] = lambda thing: [getattr(thing, name, _MISSING) for name in names]
     return walk
 
 
-def _cut(thing: list[Any], length: int) -> None:
-    del thing[length:]
-
-
-_MISSING = frozenset[str]()
+_MISSING = _NONE
+# What something holds now, by how it is put back.
+_TAKE: dict[Callable[[Any, Any], None], Callable[[Any], Any]] = {
+    _put_dict: dict,
+    _put_list: list,
+    _put_set: _content,
+    _put_cell: lambda cell: cell.cell_contents,
+    _put_attributes: lambda thing: dict(vars(thing)),
+}
 # In the order in which they are looked for: what a type derives from first counts.
 _WAYS: dict[type, Way] = {
     dict: _dict, list: _list, set: _set, deque: _deque, tuple: _tuple, FunctionType: _function, CellType: _cell, MethodType: _method,

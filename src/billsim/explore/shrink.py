@@ -10,19 +10,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from msgspec.structs import replace
-
 from billsim.core.platform import Platform
 from billsim.explore import edits, wording
+from billsim.explore.narrate import narrated
+from billsim.explore.signature import of_drift
 from billsim.explore.trial import Budget, Spent, Step, Trial, fewest
 from billsim.run import SHIPPED, run_orders
 from billsim.scenario.errors import InputError
-from billsim.scenario.orders import count_orders
+from billsim.scenario.orders import MOST_ORDERS, count_orders, orders
 from billsim.scenario.plan import Scenario
 from billsim.scenario.tales import told
 
 # Parts of the budget by whose end the first rows, and then the pins, are to be through.
 _UNTIL_ROWS, _UNTIL_PINS = 0.5, 0.8
+# A failure of a population is told as the story of one of these many accounts.
+_FEW_ACCOUNTS = 3
 # More orders of a story than this are not tried for what it is to expect.
 _FEW_ORDERS = 24
 
@@ -59,22 +61,56 @@ def shrink(
 ) -> Shrunk:
     """Shrink a world that fails under `engine` with `seed` and, where a schedule made its order, with that schedule's answers.
 
-    `want` is the signature that is to stay (default: the gravest). The story holds under `against`, unless the world itself falls under it.
+    `want` is the signature that is to stay (default: the gravest). The story holds under `against`, unless the world itself fails so under it.
     Raises InputError for a world that does not fail so, and for one of imported events.
     """
     if scenario.events is not None or scenario.rows is not None:
-        raise InputError("tells of imported events or rows, and those cannot be left out: only told stories, tales and populations are shrunk", scenario.source)
+        what = "tells of imported events or rows, which cannot be left out: only told stories, tales and populations are shrunk"
+        raise InputError(what, scenario.source)
     against = None if against == engine else against
     trial = Trial(engine, want, against, Budget(budget_runs, budget_s), platform, progress)
-    if not trial.begin(edits.untold(told(scenario, seed)), seed, schedule_answers or {}):
+    if not _begins(trial, edits.untold(told(scenario, seed)), seed, schedule_answers or {}):
         raise InputError(f"{scenario.id} does not fail{f' with {want}' if want else ''} under {engine} with seed {seed}: there is nothing to shrink")
     exhausted = False
     try:
-        _at_seed_0(trial)
-        _as_few(trial)
+        with trial.part(_UNTIL_ROWS):
+            _as_story(trial)
+            _at_seed_0(trial)
+            _as_few(trial)
+        with trial.part(_UNTIL_PINS):
+            trial.pins_all = False
+            _fewer_pins(trial)
+        _to_the_end(trial)
     except Spent:
         exhausted = True
+    _so_that_it_replays(trial)
     return _finished(trial, f"fuzz seed={seed} engine={engine}", exhausted)
+
+
+def _begins(trial: Trial, story: Scenario, seed: int, answers: Mapping[str, int]) -> bool:
+    """The first story is the one that is named; or, where its rows race and nobody said how, one of its orders."""
+    if trial.begin(story, seed, answers):
+        return True
+    tried = not answers and 1 < count_orders(story) <= MOST_ORDERS
+    return tried and any(trial.begin(story, seed, order) for order in orders(story))
+
+
+def _as_story(trial: Trial) -> None:
+    """A population's failure as the story of one of those whom it befell; else a smaller population."""
+    if trial.best.population is None:
+        return
+    guilty = _guilty(trial)
+    if not any(_as_story_of(trial, account, is_first=account == guilty[0]) for account in guilty[:_FEW_ACCOUNTS]):
+        trial.first(edits.shorter(trial.best, _wrong_ms(trial)))
+        trial.first(edits.smaller_populations(trial.best, max(guilty)))
+
+
+def _as_story_of(trial: Trial, account: str, *, is_first: bool) -> bool:
+    """The first one whatever it costs: runs of a population are slow, and those of a story are not."""
+    trial.unlimited = is_first
+    told = any(trial.keeps(*story) for story in narrated(trial.best, account, seed=trial.seed, engine=trial.engine, platform=trial.platform))
+    trial.unlimited = False
+    return told
 
 
 def _at_seed_0(trial: Trial) -> None:
@@ -83,33 +119,59 @@ def _at_seed_0(trial: Trial) -> None:
         trial.keeps(trial.best, seed=0)
 
 
+def _so_that_it_replays(trial: Trial) -> None:
+    """Where the budget was spent too soon: what the story must have, or need not."""
+    trial.unlimited = True
+    _at_seed_0(trial)
+    if trial.pins_all:
+        trial.keeps(edits.with_pins(trial.best, []))
+
+
 def _as_few(trial: Trial) -> None:
-    """Parts, then pins, then whatever can still go; until nothing can."""
-    with trial.part(_UNTIL_ROWS):
-        trial.keeps(edits.with_faults_pinned(trial.best))
-        trial.keeps(*edits.apart(trial.best))
-        trial.first(edits.shorter(trial.best))
-        _fewer_accounts(trial)
-        _fewer_rows(trial)
-        trial.keeps(*edits.with_people_named(trial.best))
-        _plainer(trial)
-    with trial.part(_UNTIL_PINS):
-        trial.pins_all = False
-        _fewer_pins(trial)
+    """Fewer parts, with every answer pinned."""
+    trial.keeps(edits.with_faults_pinned(trial.best))
+    trial.first(edits.shorter(trial.best, _wrong_ms(trial)))
+    trial.keeps(*edits.apart(trial.best))
+    _fewer_accounts(trial)
+    _fewer_rows(trial)
+    _with_people_named(trial)
+    _plainer(trial)
+
+
+def _to_the_end(trial: Trial) -> None:
+    """Whatever can still go, until nothing can."""
     before = None
     while before != trial.best:
         before = trial.best
         _fewer_rows(trial)
-        trial.keeps(*edits.with_people_named(trial.best))
+        _with_people_named(trial)
         _plainer(trial)
         _fewer_pins(trial)
-        trial.keeps(edits.of_usual_length(trial.best))
+        trial.first(edits.of_usual_length(trial.best))
     _rounder_pins(trial)
 
 
+def _guilty(trial: Trial) -> list[str]:
+    """The accounts of which the failure tells."""
+    named = [drift.account for drift in trial.result.drift if drift.closed_ms is None and of_drift(drift) == trial.want]
+    named += [finding["account"] for finding in trial.result.data["findings"] if f"finding/{finding['signature']}" == trial.want]
+    return list(dict.fromkeys(named))
+
+
+def _wrong_ms(trial: Trial) -> int:
+    """When the last thing had gone wrong."""
+    opened = [drift.opened_ms for drift in trial.result.drift if drift.closed_ms is None and of_drift(drift) == trial.want]
+    found = [finding["at"] for finding in trial.result.data["findings"] if f"finding/{finding['signature']}" == trial.want]
+    return int(max([*opened, *found]))
+
+
+def _with_people_named(trial: Trial) -> None:
+    if trial.best.given:
+        trial.keeps(*edits.with_people_named(trial.best))
+
+
 def _fewer_accounts(trial: Trial) -> None:
-    names = [account.account for account in trial.best.given]
-    guilty = {drift.account for drift in trial.result.drift if drift.closed_ms is None} | {find["account"] for find in trial.result.data["findings"]}
+    names, guilty = [account.account for account in trial.best.given], _guilty(trial)
     if trial.keeps(*edits.with_accounts(trial.best, [name for name in names if name in guilty])):
         names = [account.account for account in trial.best.given]
     if len(names) > 1:
@@ -138,7 +200,7 @@ def _plainer(trial: Trial) -> None:
     trial.keeps(edits.usual_plans(trial.best))
     trial.each(edits.plainer_accounts(trial.best))
     trial.each(edits.plainer_rows(trial.best))
-    trial.keeps(edits.of_usual_length(trial.best))
+    trial.first(edits.of_usual_length(trial.best))
     if not trial.first(edits.rounded(trial.best)):
         for index in range(len(trial.best.timeline)):
             trial.first(edits.rounded_row(trial.best, index))
@@ -147,10 +209,12 @@ def _plainer(trial: Trial) -> None:
 def _fewer_pins(trial: Trial) -> None:
     for fault in list(trial.best.faults):
         trial.keeps(edits.without_fault(trial.best, fault))
-    pins = list(trial.best.answers)
-    strikes = [label for label in pins if "/fault/" in label]
-    if strikes and not trial.keeps(edits.with_pins(trial.best, [label for label in pins if label in strikes])):
-        pins = list(trial.best.answers)
+    if trial.keeps(edits.with_pins(trial.best, [])):
+        return
+    for account in _guilty(trial)[:_FEW_ACCOUNTS]:
+        if trial.keeps(edits.with_pins(trial.best, edits.about(trial.best, account))):
+            break
+    trial.keeps(edits.with_pins(trial.best, [label for label in trial.best.answers if "/fault/" in label]))
     fewest(list(trial.best.answers), lambda rest: trial.keeps(edits.with_pins(trial.best, rest)))
     trial.keeps(edits.with_faults_pinned(trial.best))
 
@@ -164,10 +228,9 @@ def _finished(trial: Trial, from_: str, exhausted: bool) -> Shrunk:
     """The story as a file has it, with what is expected of it."""
     story = wording.titled(trial.best, trial.want, from_)
     if trial.seed == 0 and count_orders(story) <= _FEW_ORDERS:
-        orders = run_orders(story, engine=trial.engine)
-        told_so = wording.pinned(story, trial.engine, orders, trial.against)
-        if run_orders(told_so, engine=trial.engine).as_expected:
+        shown = run_orders(story, engine=trial.engine, platform=trial.platform)
+        told_so = wording.pinned(story, trial.engine, shown, trial.holds_under)
+        if run_orders(told_so, engine=trial.engine, platform=trial.platform).as_expected:
             story = told_so
-    return Shrunk(
-        story, trial.want, trial.runs, len(story.timeline), len(story.answers), trial.seconds, exhausted, trial.seed, trial.against
-    )
+    pins = len(story.answers)
+    return Shrunk(story, trial.want, trial.runs, len(story.timeline), pins, trial.seconds, exhausted, trial.seed, trial.holds_under)

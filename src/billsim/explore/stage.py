@@ -1,49 +1,252 @@
-"""Plays a story from its beginning, under a guide: the world of a run, without what a run leaves."""
+"""Plays a story again and again, from its beginning or from a moment: the world of a run, without what a run leaves."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
+from msgspec.structs import replace
+
+from billsim import engines
 from billsim.checks.judge import Report
-from billsim.core.choices import Seeded
+from billsim.checks.witness import NOBODY
+from billsim.core.choices import Seeded, Table
+from billsim.core.guard import guarded
 from billsim.core.platform import Platform
+from billsim.core.policy import DunningPolicy
 from billsim.core.schedule import Schedule
-from billsim.core.trace import Trace
-from billsim.engines import load_engine
-from billsim.explore.orders import End, Guide
+from billsim.core.trace import Record, Trace
+from billsim.explore.ends import end_of
+from billsim.explore.guide import WINDOW_MS, Bookmark, Endless, Fired, Guide
+from billsim.explore.orders import Asleep, End, Path, Search
+from billsim.explore.rewind import Moment, Rewinder, Tape, changed, taped
 from billsim.explore.states import States
-from billsim.run import SHIPPED, _live
+from billsim.ports import Engine
+from billsim.run import SHIPPED, rare_collections
 from billsim.scenario.plan import Scenario
 from billsim.world import World
 
+Make = Callable[[DunningPolicy], Engine]
+STORM, CALM, DRAIN = 0, 1, 2
+ENDLESS = ("finding/endless",)
+
+
+class Saved(NamedTuple):
+    """A moment of the world, and where the guide stood in it."""
+
+    moment: Moment
+    bookmark: Bookmark
+
+
+class Steered(Seeded):
+    """Answers as the seed does, remembers what it has worked out, and audits nothing: one label is asked again in every order. `pinned` answers some
+    labels otherwise, and may be added to.
+    """
+
+    __slots__ = ("pinned", "_known")
+
+    def __init__(self, seed: int, pinned: dict[str, int]) -> None:
+        super().__init__(seed)
+        self.taped = False
+        self.pinned = pinned
+        self._known: dict[str, tuple[int, int]] = {}
+
+    def when(self, label: str, table: Table) -> tuple[int, int]:
+        known = self._known.get(label)
+        if known is None:
+            known = self._known[label] = super().when(label, table)
+        return known if label not in self.pinned else (self.pinned[label], known[1])
+
+    def fact(self, label: str, table: Table) -> int:
+        return self.pinned[label] if label in self.pinned else super().fact(label, table)
+
+
+class Silent(Trace):
+    """Keeps nothing. `listener`, where there is one, is shown each record."""
+
+    listener: Callable[[Record], None] | None = None
+
+    def add(self, record: Record) -> None:
+        if self.listener is not None:
+            self.listener(record)
+
+
+class Blameless:
+    """Asks nobody why something drifts: where orders are counted, only whether."""
+
+    def of_handler(self, *_: Any) -> Any:
+        """Nobody, for no cause."""
+        return "", NOBODY
+
+    def looked(self, _record: Any) -> bool:
+        """Whether the writer knew what it did."""
+        return True
+
+    def remember(self, *_: Any) -> None:
+        """Nothing."""
+
 
 class Story:
-    """A story, an engine and a seed: what is played again and again."""
+    """A story, an engine (by name, or a function that makes it) and a seed: what is played again and again.
 
-    def __init__(self, scenario: Scenario, engine: str, seed: int = 0, platform: Platform = SHIPPED) -> None:
-        self._scenario = scenario
-        self._engine = engine
-        self._seed = seed
-        self._platform = platform
-        self._policy = platform.dunning(scenario.stripe.max_attempts)
+    `watch` is shown each effect that a handler asks for, with the tape of what it was answered; `prepare` sees the world before anything happens.
+    """
 
-    def play(self, guide: Guide) -> End:
+    def __init__(
+        self,
+        scenario: Scenario,
+        engine: str | Make,
+        seed: int = 0,
+        platform: Platform = SHIPPED,
+        *,
+        window_ms: int = WINDOW_MS,
+        watch: Callable[[Tape, Any], None] | None = None,
+        prepare: Callable[[World], None] | None = None,
+    ) -> None:
+        self.scenario = scenario
+        self.failed: list[str] = []
+        self.choices = Steered(seed, dict(scenario.answers))
+        self.trace = Silent()
+        self.guide = Guide(window_ms, self._what, self._group)
+        self.engine, self._modules = _engine(engine, scenario, platform)
+        self.world = world = _world(scenario, self.engine, self.choices, self.guide, platform, self.trace)
+        self.guide.kernel, self.guide.idle = world.kernel, lambda: not world.pending
+        handles = [component.handle for component in world.components.values()]
+        world.components = {name: replace(each, handle=taped(each.handle, watch or _look_away)) for name, each in world.components.items()}
+        self._ends: dict[tuple[str, tuple[str, ...]], End] = {}
+        self._phase = [STORM, 0]
+        self._rewinder = Rewinder([world, self._phase, self.failed, *handles])
+        self._states = States(world, self.failed, _nothing if engine in engines.names() else Remembered([self.engine, *handles]))
+        self._groups = {account: customer for customer, accounts in world.stores.by_customer.items() if len(accounts) > 1 for account in accounts}
+        if prepare is not None:
+            prepare(world)
+        self._beginning = self._rewinder.save()
+
+    @contextmanager
+    def open(self) -> Iterator[Story]:
+        """The guard is on, and the world is there to be played; it is closed afterwards."""
+        with guarded(self._modules), rare_collections():
+            try:
+                yield self
+            finally:
+                self.world.close()
+
+    # -- what a search asks for ------------------------------------------------------------------------------------------------------
+
+    def begin(self, search: Search | None, path: Path = (), asleep: Asleep | None = None) -> End:
+        """As the protocol says. Without a search: along the path, and then first in, first out."""
+        self._rewinder.rewind(self._beginning)
+        self.guide.start(search, path, asleep or {})
+        return self._play(search)
+
+    def resume(self, search: Search, moment: Saved, option: int, asleep: Asleep) -> End:
         """As the protocol says."""
-        world = self._world(guide)
-        states = States(world)
-        guide.name = states.name
+        self._rewinder.rewind(moment.moment)
+        self.guide.go_on(search, moment.bookmark, option, asleep)
+        return self._play(search)
+
+    def save(self) -> Saved:
+        """As the protocol says."""
+        return Saved(self._rewinder.save(), self.guide.bookmark())
+
+    def name(self) -> str:
+        """As the protocol says."""
+        return self._states.name(self.guide.gathers)
+
+    def follow(self, path: Path) -> tuple[End, list[Fired]]:
+        """Play along a path: its end, and every step that was performed on the way."""
+        record: list[Fired] = []
+        self.guide.record = record
         try:
-            _live(world, lambda _phase: None)
-            report = world.judge.finish(world.kernel.now)
-            return End(states.ending(), signatures(report))
+            return self.begin(None, path), record
+        finally:
+            self.guide.record = None
+
+    # -- playing ---------------------------------------------------------------------------------------------------------------------
+
+    def _play(self, search: Search | None) -> End:
+        try:
+            _live(self.world, self._phase)
+        except Endless:
+            end = End("endless", "endless", "endless", ENDLESS)
+        else:
+            end = self._end(signatures(self.world.judge.finish(self.world.kernel.now)))
+        if search is not None:
+            search.ended(end, self.guide)
+        return end
+
+    def _end(self, wrong: tuple[str, ...]) -> End:
+        key = self._states.stored(), wrong
+        end = self._ends.get(key)
+        if end is None:
+            end = self._ends[key] = end_of(self.world, wrong)
+        return end
+
+    def _what(self, wake: Any) -> str:
+        return self._states.of_wake(wake)[1]
+
+    def _group(self, account: str) -> str:
+        return self._groups.get(account, account) if self._groups else account
+
+
+class Remembered:
+    """What an engine itself remembers between messages, outside the stores: as a value, wherever it is not what it was at the beginning."""
+
+    def __init__(self, roots: Sequence[Any]) -> None:
+        self._beginning = Rewinder(roots).save()
+
+    def __call__(self) -> str:
+        now = changed(self._beginning)
+        return repr(now) if now else ""
+
+
+@contextmanager
+def quiet_world(
+    scenario: Scenario, engine: str | Make, choices: Seeded, order: Schedule, platform: Platform = SHIPPED
+) -> Iterator[tuple[World, Callable[[], None]]]:
+    """A world that leaves nothing, under the guard, and what plays it to its end."""
+    made, modules = _engine(engine, scenario, platform)
+    with guarded(modules), rare_collections():
+        world = _world(scenario, made, choices, order, platform, Silent())
+        try:
+            yield world, lambda: _live(world, [STORM, 0])
         finally:
             world.close()
 
-    def _world(self, order: Schedule) -> World:
-        choices = Seeded(self._seed)
-        choices.taped = False
-        engine = load_engine(self._engine, self._policy, self._scenario.stripe, self._platform)
-        return World(self._scenario, engine, choices, Trace(), self._policy, bodies=False, order=order)
+
+def _engine(engine: str | Make, scenario: Scenario, platform: Platform) -> tuple[Engine, list[str]]:
+    """The engine, and the names of the modules that its code lies in."""
+    policy = platform.dunning(scenario.stripe.max_attempts)
+    if not isinstance(engine, str):
+        return engine(policy), []
+    made = engines.load_engine(engine, policy, scenario.stripe, platform)
+    return made, engines.modules_of(engine, made)
+
+
+def _world(scenario: Scenario, engine: Engine, choices: Seeded, order: Schedule, platform: Platform, trace: Trace) -> World:
+    world = World(scenario, engine, choices, trace, platform.dunning(scenario.stripe.max_attempts), bodies=False, order=order)
+    world.judge.blame = Blameless()  # type: ignore[assignment]
+    return world
+
+
+def _live(world: World, phase: list[int]) -> None:
+    """The storm, the calm, and then until nothing is on its way; from whichever phase the world is in."""
+    scenario = world.scenario
+    if phase[0] == STORM:
+        _advance(world, scenario.until)
+        phase[0] = CALM
+        world.stop_faults()
+        world.redrive()
+    if phase[0] == CALM:
+        _advance(world, scenario.end)
+        phase[:] = DRAIN, world.last_night()
+    world.run_dry(phase[1])
+
+
+def _advance(world: World, until_ms: int) -> None:
+    while not world.run_until(until_ms, _MANY):
+        pass
 
 
 def signatures(report: Report) -> tuple[str, ...]:
@@ -53,4 +256,13 @@ def signatures(report: Report) -> tuple[str, ...]:
     return tuple(sorted(wrong))
 
 
-Player = Callable[[Guide], End]
+def _look_away(_tape: Tape, _effect: Any) -> None:
+    """Nobody watches."""
+
+
+def _nothing() -> str:
+    """An engine that ships remembers nothing between messages."""
+    return ""
+
+
+_MANY = 1 << 30

@@ -16,8 +16,9 @@ from billsim.core.kernel import Wake
 from billsim.core.schedule import WINDOW_MS, Schedule
 from billsim.scenario.plan import Scenario
 
-# How many choices a run is thought to have, before one has been seen.
-_CHOICES = 200
+# How many choices a run is thought to have at least, and how often that may be doubled: told stories have a dozen, tales fifty, populations hundreds.
+_CHOICES = 8
+_DOUBLINGS = 6
 _BITS = 1 << 64
 
 
@@ -28,6 +29,11 @@ def _bits(seed: int, what: str) -> int:
 def _below(seed: int, what: str, bound: int) -> int:
     """An integer of 0 or more, below `bound`."""
     return _bits(seed, what) * bound // _BITS
+
+
+def _choices(seed: int) -> int:
+    """How many choices this run is thought to have: each order of size alike, for nobody knows before it is over."""
+    return _CHOICES << _below(seed, "choices", _DOUBLINGS)
 
 
 class RandomWalk(Schedule):
@@ -44,9 +50,10 @@ class RandomWalk(Schedule):
 class Preempting(Schedule):
     """First in, first out, but for `times` steps, at each of which something else goes first."""
 
-    def __init__(self, seed: int, times: int, choices: int = _CHOICES, window_ms: int = WINDOW_MS) -> None:
+    def __init__(self, seed: int, times: int, choices: int | None = None, window_ms: int = WINDOW_MS) -> None:
         super().__init__(window_ms)
         self._seed = seed
+        choices = choices or _choices(seed)
         self._at = {_below(seed, f"at {n}", choices) for n in range(times)}
 
     def first(self, waiting: Sequence[Wake]) -> int:
@@ -59,9 +66,10 @@ class Pct(Schedule):
     A fault that needs `depth` things in one order among n tasks and k steps is met with a chance of at least 1 / (n * k ** (depth - 1)).
     """
 
-    def __init__(self, seed: int, depth: int, choices: int = _CHOICES, window_ms: int = WINDOW_MS) -> None:
+    def __init__(self, seed: int, depth: int, choices: int | None = None, window_ms: int = WINDOW_MS) -> None:
         super().__init__(window_ms)
         self._seed = seed
+        choices = choices or _choices(seed)
         self._fallen: dict[str, int] = {}
         self._changes = {_below(seed, f"change {n}", choices): n for n in range(depth - 1)}
 
@@ -96,7 +104,7 @@ STRATEGIES: Mapping[str, Callable[[int], Schedule | None]] = {
     **{f"pct{depth}": (lambda seed, depth=depth: Pct(seed, depth)) for depth in range(1, 6)},  # type: ignore[misc]
 }
 # What the portfolio plays in turn.
-PORTFOLIO = ("fifo", "random", "pct3", "few", "pct2", "random", "pct4", "few")
+PORTFOLIO = ("fifo", "random", "pct3", "few", "pct1", "random", "pct2", "pct5")
 
 
 def swarm(scenario: Scenario, seed: int) -> Scenario:

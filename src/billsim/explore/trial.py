@@ -46,9 +46,10 @@ class Step(NamedTuple):
 class Trial:
     """The smallest story so far (`best`), the run that it makes (`result`), and what another must do to be taken for it.
 
-    `want`: the signature that must stay; where it was the gravest, it stays the gravest. `against`: an engine under which the story must hold.
-    `pins_all`: every answer of the run is pinned, so that what becomes of one part of the story does not move the others; else the story's own pins are
-    all there are.
+    `want`: the signature that must stay; where it was the gravest, it stays the gravest. `against`: an engine under which the story must hold, at
+    least as far as this failure goes.
+    `pins_all`: every answer of the run is pinned, so that what becomes of one part of the story does not move the others; else the story's own pins
+    are all there are. `unlimited`: whatever the budget.
     """
 
     def __init__(
@@ -60,14 +61,16 @@ class Trial:
         self.seed = 0
         self.runs = 0
         self.pins_all = True
+        self.unlimited = False
         self.best: Scenario
         self.result: RunResult
         self._is_gravest = True
+        self._holds_wholly = False
         self._tried: set[bytes] = set()
         self._labels: Labels
         self._budget = budget
         self._most_runs, self._most_ns = budget.runs, int(budget.seconds * 1e9)
-        self._platform = platform
+        self.platform = platform
         self._progress = progress
         self._began_ns = clock_ns()
 
@@ -90,6 +93,11 @@ class Trial:
             self.against = None
         return True
 
+    @property
+    def holds_under(self) -> str | None:
+        """The engine under which the best story holds, of those that were asked."""
+        return self.against if self._holds_wholly else None
+
     def keeps(self, smaller: Scenario, rename: Rename | None = None, seed: int | None = None) -> bool:
         """Take a smaller story for the best, if it fails in the same way and holds where it must. `rename`: what its labels are called now.
 
@@ -97,11 +105,14 @@ class Trial:
         """
         if rename is not None:
             smaller = replace(smaller, answers=self._labels.renamed(smaller.answers, rename))
-        if seed is None and (smaller == self.best or self._is_known(smaller)):
+        seed = self.seed if seed is None else seed
+        digest = xxh3_128_digest(msgspec.json.encode((seed, smaller)))
+        if digest in self._tried or (seed == self.seed and smaller == self.best):
             return False
-        if self.runs >= self._most_runs or clock_ns() - self._began_ns >= self._most_ns:
+        if not self.unlimited and (self.runs >= self._most_runs or clock_ns() - self._began_ns >= self._most_ns):
             raise Spent
-        before, self.seed = self.seed, self.seed if seed is None else seed
+        self._tried.add(digest)
+        before, self.seed = self.seed, seed
         try:
             check(smaller)
             result = self._run(smaller)
@@ -133,24 +144,23 @@ class Trial:
         finally:
             self._most_runs, self._most_ns = self._budget.runs, int(self._budget.seconds * 1e9)
 
-    def _is_known(self, scenario: Scenario) -> bool:
-        """Whether it was tried before."""
-        digest = xxh3_128_digest(msgspec.json.encode(scenario))
-        known = digest in self._tried
-        self._tried.add(digest)
-        return known
-
     def _fails(self, result: RunResult) -> bool:
         found = signature(result)
         return self.want in (found[:1] if self._is_gravest else found)
 
     def _holds(self, scenario: Scenario, engine: str) -> bool:
-        return self._run(scenario, engine).verdict != "falls"
+        """It does not fail so under `engine`, and in no other way either, once a story did not."""
+        result = self._run(scenario, engine)
+        holds = result.verdict != "falls"
+        if holds or (not self._holds_wholly and self.want not in signature(result)):
+            self._holds_wholly = holds
+            return True
+        return False
 
     def _run(self, scenario: Scenario, engine: str | None = None) -> RunResult:
         self.runs += 1
         own = engine is None
-        result = run_scenario(scenario, seed=self.seed, engine=engine or self.engine, keep_tape=own, bodies=False, platform=self._platform)
+        result = run_scenario(scenario, seed=self.seed, engine=engine or self.engine, keep_tape=own, bodies=False, platform=self.platform)
         if self._progress is not None:
             best = getattr(self, "best", scenario)
             self._progress(Step(self.runs, self._budget.runs, len(best.given), len(best.timeline), len(best.answers)))

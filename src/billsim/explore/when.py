@@ -1,9 +1,9 @@
 """When did it go wrong: how likely a failure still was, instant by instant.
 
 A run that fell is run again, many times, with its beginning kept and its rest left to other seeds. While everything is still open the failure comes
-about now and then; once what decides it has been answered it comes about in every rest. So its share of the rests, against the instant up to which the
-run is kept, rises where the run went wrong. The instants that are tried are those at which something happened to the account: first some of them, all
-over the run, then those between which the share changed most.
+about now and then; once what decides it has been answered it comes about in every rest. So its share of the rests, against the instant up to which
+the run is kept, rises where the run went wrong. The instants that are tried are those at which something happened to the account: first some of
+them, all over the run, then those between which the share changed most.
 
 Then the same is done with the questions that were answered in that interval, in their order: everything up to the interval is kept, and the first
 few of its answers. That ends at the one answer which decided it, or at a few.
@@ -12,7 +12,7 @@ few of its answers. That ends at the one answer which decided it, or at a few.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from math import sqrt
@@ -23,7 +23,7 @@ import msgspec
 from billsim.checks.cause import provenance
 from billsim.core.choices import MAX_SEED
 from billsim.core.platform import Platform
-from billsim.core.trace import MessageRecord, Record
+from billsim.core.trace import ActionRecord, MessageRecord, WriteRecord
 from billsim.explore.signature import ordered, signature
 from billsim.run import SHIPPED, RunResult, run_scenario
 from billsim.scenario.errors import InputError, nearest
@@ -34,7 +34,8 @@ from billsim.scenario.tales import told
 MOST_STEPS = 12
 # 95 % of a normal distribution.
 _Z = 1.96
-_TOLD = ("writes", "actions", "messages")
+
+Happening = WriteRecord | ActionRecord | MessageRecord
 
 
 class Failure(NamedTuple):
@@ -110,7 +111,7 @@ class Turn(NamedTuple):
 
     before: Point
     after: Point
-    records: list[Record]
+    records: list[Happening]
     questions: int
     decision: Decision | None
 
@@ -246,8 +247,9 @@ class _Trials:
 
 
 def _measured(count: int, most: int, measure: Callable[[int], Share]) -> dict[int, Share]:
-    """What is measured at up to `most` of the places 0 to `count` - 1: at half of them all over, and then between the two that differ most; where none
-    differ nothing is looked for between them.
+    """What is measured at up to `most` of the places 0 to `count` - 1: half of it all over, and then between the two that differ most.
+
+    Where no two differ nothing is looked for between them.
     """
     spread = max(2, most // 2) if most < count else count
     found = {index: measure(index) for index in dict.fromkeys(n * (count - 1) // max(1, spread - 1) for n in range(spread))}
@@ -260,9 +262,9 @@ def _measured(count: int, most: int, measure: Callable[[int], Share]) -> dict[in
     return found
 
 
-def _instants(story: Scenario, records: Sequence[Record], account: str) -> list[int | None]:
+def _instants(story: Scenario, records: Sequence[Any], account: str) -> list[int | None]:
     """Nothing kept, the beginning, and each instant at which something happened to the account."""
-    happened = {record.at_ms for record in records if record.table in _TOLD and _is_of(record, account)}  # type: ignore[union-attr]
+    happened = {record.at_ms for record in _happenings(records, account)}
     return [None, *sorted(happened | {story.start})]
 
 
@@ -308,7 +310,7 @@ def _turn(trials: _Trials, result: RunResult, before: Point, after: Point) -> Tu
     account = trials.failure.account
     first_ms = trials.story.start - 1 if before.at_ms is None else before.at_ms
     last_ms = trials.story.start if after.at_ms is None else after.at_ms
-    records = [record for record in result.records if record.table in _TOLD and first_ms < record.at_ms <= last_ms and _is_of(record, account)]
+    records = [record for record in _happenings(result.records, account) if first_ms < record.at_ms <= last_ms]
     asked = [question for question in _asked(trials, result, before.at_ms, last_ms) if _names(question[0], account)]
     return Turn(before, after, records, len(asked), _decision(trials, before, asked))
 
@@ -346,15 +348,16 @@ def _names(label: str, account: str) -> bool:
     return not account or label.startswith("w/story/") or re.search(rf"(?<![A-Za-z0-9]){re.escape(account)}(?![A-Za-z0-9])", label) is not None
 
 
-def _is_of(record: Record, account: str) -> bool:
-    return not account or record.account == account
+def _happenings(records: Sequence[Any], account: str) -> Iterator[Happening]:
+    """What happened to an account, of all records; to any where none is given."""
+    return (record for record in records if isinstance(record, Happening) and account in ("", record.account))
 
 
-def _told(record: Record) -> dict[str, Any]:
+def _told(record: Happening) -> dict[str, Any]:
     """A record without the rows themselves: of a write, the fields that it changed."""
     if isinstance(record, MessageRecord):
         return {"kind": "message", "at_ms": record.at_ms, "what": record.what, "name": record.name, "message": record.kind, "attempt": record.attempt}
-    told: dict[str, Any] = msgspec.to_builtins(provenance(record))  # type: ignore[arg-type]
+    told: dict[str, Any] = msgspec.to_builtins(provenance(record))
     return told
 
 

@@ -10,9 +10,10 @@ import msgspec
 from billsim.core.at_least_once import Parcel
 from billsim.core.choices import Choices, chance
 from billsim.pipe.weather import Journey
+from billsim.runtime.hazards import Fate
 from billsim.stripe.objects import Emitted
 
-PIPE, QUEUES = "pipe", "queues"
+PIPE, QUEUES, ENGINE = "pipe", "queues", "engine"
 
 
 class Dial(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -68,6 +69,17 @@ class Fault:
             return False
         return self.choices.ask(self.label(parcel.origin, parcel.name), self._chance) == 1
 
+    def strikes_task(self, task: str, account: str) -> bool:
+        """Whether it strikes this task of the engine. Asked once."""
+        if self._accounts and account not in self._accounts:
+            return False
+        return self.choices.ask(self.label_of_task(task), self._chance) == 1
+
+    def label_of_task(self, task: str) -> str:
+        """What is asked of a task is asked under its name, which tells of its causes."""
+        origin, _, name = task.partition("/")
+        return self.label(origin, name)
+
     # -- the hooks, at which nothing happens unless a fault overrides them
 
     def leaves(self, journey: Journey) -> Journey:
@@ -93,3 +105,7 @@ class Fault:
     def loses_ack(self, parcel: Parcel) -> bool:
         """Whether the acknowledgement of a message is lost."""
         return False
+
+    def befalls(self, fate: Fate, task: str, account: str, repeated: bool) -> Fate:
+        """What befalls a task of the engine; `repeated`: what woke it is delivered again should it fail."""
+        return fate

@@ -8,6 +8,7 @@ from typing import Any
 from billsim.core.at_least_once import Parcel
 from billsim.core.choices import Choices
 from billsim.faults.base import PIPE, Dial, Fault
+from billsim.faults.crash import Crash
 from billsim.faults.dead_letter import DeadLetter
 from billsim.faults.duplicate import Duplicate
 from billsim.faults.ingress_outage import IngressOutage
@@ -17,9 +18,11 @@ from billsim.faults.out_of_order import OutOfOrder
 from billsim.faults.poison import Poison
 from billsim.faults.redelivery import Redelivery
 from billsim.faults.same_second import SameSecond
+from billsim.faults.slow_handler import SlowHandler
 from billsim.faults.stale_snapshot import StaleSnapshot
 from billsim.faults.twin import Twin
 from billsim.pipe.weather import Journey
+from billsim.runtime.hazards import Fate
 from billsim.stripe.objects import Emitted
 
 FAULTS: tuple[type[Fault], ...] = (
@@ -34,6 +37,8 @@ FAULTS: tuple[type[Fault], ...] = (
     DeadLetter,
     Redelivery,
     Poison,
+    Crash,
+    SlowHandler,
 )
 CATALOGUE: dict[str, type[Fault]] = {fault.name: fault for fault in FAULTS}
 
@@ -72,6 +77,7 @@ class Weather:
         self._handling = _at("fails_event", faults)
         self._consuming = _at("fails_message", faults)
         self._acknowledging = _at("loses_ack", faults)
+        self._befalling = _at("befalls", faults)
 
     def leaves(self, emitted: Emitted) -> Journey:
         """How an event leaves Stripe, after all faults."""
@@ -100,6 +106,19 @@ class Weather:
     def loses_ack(self, parcel: Parcel) -> bool:
         """Whether the acknowledgement of a message is lost."""
         return not self.stopped and any(fault.loses_ack(parcel) for fault in self._acknowledging)
+
+    @property
+    def strikes_tasks(self) -> bool:
+        """Whether any of its faults strikes the engine at its work."""
+        return bool(self._befalling)
+
+    def fate(self, task: str, account: str, repeated: bool) -> Fate:
+        """What befalls a task of the engine, after all faults."""
+        fate = Fate()
+        if not self.stopped:
+            for fault in self._befalling:
+                fate = fault.befalls(fate, task, account, repeated)
+        return fate
 
 
 def _at(hook: str, faults: list[Fault]) -> list[Fault]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from billsim.core.policy import DunningPolicy
-from billsim.legacy import entitlements, facade_pay, invoice_paid, invoice_payment_failed, ledger, nightly_cron
+from billsim.legacy import entitlements, facade_pay, invoice_paid, invoice_payment_failed, ledger, nightly_cron, plan_levels
 from billsim.legacy.facade_pay import FacadePay
 from billsim.legacy.invoice_paid import InvoicePaid
 from billsim.legacy.invoice_payment_failed import InvoicePaymentFailed
@@ -25,15 +25,31 @@ WAKES: dict[str, tuple[str, ...]] = {
     "stripe.charge.failed": _LEDGER,
     "cron.nightly": (nightly_cron.NAME,),
     "request.pay": (facade_pay.NAME,),
+    # The facade's doors. Of Stripe it hears what it is told to end, and nothing of what was changed there.
+    "request.create_profile": ("accounts_svc",),
+    "request.view_profile": ("accounts_svc",),
+    "request.update_profile": ("accounts_svc",),
+    "request.erase_profile": ("accounts_svc",),
+    "request.view_methods": ("pm_view",),
+    "request.attach_method": ("payment_methods",),
+    "request.default_method": ("payment_methods",),
+    "request.remove_method": ("payment_methods",),
+    "request.migrate_vault": ("payment_methods",),
+    "request.list_invoices": ("invoice_lists",),
+    "request.checkout": ("product_pages",),
+    "stripe.setup_intent.succeeded": ("payment_methods",),
+    plan_levels.KIND: (plan_levels.NAME,),
 }
 
 
 class LegacyEngine:
-    """What the platform had before. `marks_uncollectible`: whether its Stripe account marks an invoice uncollectible after the last try."""
+    """What the platform had before. `marks_uncollectible`: whether its Stripe account marks an invoice uncollectible after the last try. `doors` are
+    further components, such as the facade's.
+    """
 
     name = "legacy"
 
-    def __init__(self, policy: DunningPolicy, *, marks_uncollectible: bool = False) -> None:
+    def __init__(self, policy: DunningPolicy, *, marks_uncollectible: bool = False, doors: Sequence[Component] = ()) -> None:
         failed = InvoicePaymentFailed(policy, marks_uncollectible=marks_uncollectible)
         parts = (
             Component(invoice_payment_failed.NAME, "engine", failed.handle),
@@ -42,9 +58,11 @@ class LegacyEngine:
             Component(facade_pay.NAME, "facade", FacadePay(policy).handle),
             Component(ledger.NAME, "engine", ledger.handle),
             Component(entitlements.NAME, "entitlements", entitlements.handle),
+            Component(plan_levels.NAME, "www_sync", plan_levels.handle),
         )
-        self.components: Mapping[str, Component] = {component.name: component for component in parts}
+        self.components: Mapping[str, Component] = {component.name: component for component in (*parts, *doors)}
+        self._wakes = {kind: tuple(name for name in named if name in self.components) for kind, named in WAKES.items()}
 
     def wakes(self, message: Message) -> Sequence[str]:
         """The components that a message wakes, by its kind alone."""
-        return WAKES.get(message.kind, ())
+        return self._wakes.get(message.kind, ())

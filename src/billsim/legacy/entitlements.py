@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from billsim.ports import Message, Read, Steps, Write
+from billsim.legacy import plan_levels
+from billsim.ports import Message, Read, Send, Steps, Write
 from billsim.stores.cf_prod import FREE
 from billsim.stores.ope import OpeSubscription
+from billsim.stores.www import LEVEL_OF
 
 NAME = "entitlements"
 
 
 def handle(message: Message) -> Steps:
-    """Give every product of the account the plan `body["plan"]`; where that is empty, the plan that was bought (free once canceled)."""
+    """Give every product of the account the plan `body["plan"]`; where that is empty, the plan that was bought (free once canceled).
+
+    The zones follow.
+    """
     bought: dict[str, OpeSubscription] = yield Read("ope", message.account)
     told = str(message.body.get("plan", ""))
     plans: dict[str, str] = {}
@@ -19,3 +24,5 @@ def handle(message: Message) -> Steps:
             plans[item.product] = told or (item.plan if subscription.status == "active" else FREE)
     for product, plan in plans.items():
         yield Write("cf_prod", message.account, {"plan": plan}, product)
+    if LEVEL_OF in plans:
+        yield Send(plan_levels.KIND, message.account, {"plan": plans[LEVEL_OF]})

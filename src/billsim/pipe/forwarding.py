@@ -84,6 +84,9 @@ class Post(NamedTuple):
     attempt: int
     since_ms: int
 
+    def __repr__(self) -> str:
+        return f"{self.emitted.name} post{self.attempt}"
+
 
 class Counts(msgspec.Struct):
     """What went through, for the summary."""

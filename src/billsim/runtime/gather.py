@@ -30,7 +30,7 @@ GATHERED: dict[str, Quantiles] = {
 }
 _STORES = tuple(name for name, table in GATHERED.items() if table is STORE)
 # Kinds of Stripe object, as records name them and in the order of a StripeState, and the request of a gather that brings them.
-_BROUGHT_BY = {
+BROUGHT_BY = {
     "stripe.customer": "stripe.customer",
     "stripe.payment_method": "stripe.customer",
     "stripe.subscription": "stripe.subscription",
@@ -38,7 +38,7 @@ _BROUGHT_BY = {
     "stripe.payment_intent": "stripe.invoice",
     "stripe.charge": "stripe.invoice",
 }
-_KINDS = tuple(_BROUGHT_BY)
+_KINDS = tuple(BROUGHT_BY)
 
 
 class Branches(NamedTuple):
@@ -64,7 +64,7 @@ def branches(parts: tuple[str, ...]) -> Branches:
     reads = {store: table for store, table in GATHERED.items() if not parts or store in parts}
     rows = tuple(store if store in reads else "" for store in _STORES)
     store_trips = sum(bool(store) for store in rows)
-    objects = tuple(request in reads for request in _BROUGHT_BY.values())
+    objects = tuple(request in reads for request in BROUGHT_BY.values())
     return Branches(reads, slowest(list(reads.values())), store_trips, len(reads) - store_trips, rows, objects)
 
 
@@ -72,7 +72,7 @@ def read_instants(undone: Sequence[Undo], parts: tuple[str, ...], label: str, be
     """When the gather `label` read each branch that has moved since it began: each takes its own time, and none longer than the slowest."""
     reads, found = branches(parts).reads, dict[str, int]()
     for undo in undone:
-        store = _BROUGHT_BY.get(undo.store, undo.store)
+        store = BROUGHT_BY.get(undo.store, undo.store)
         if undo.at > began_ms and store in reads and store not in found:
             found[store] = min(began_ms + choices.ask(f"{label}/{store}", reads[store]), ended_ms)
     return found
@@ -133,7 +133,7 @@ def _as_of(undone: Sequence[Undo], read_at: Mapping[str, int], rows: Rows, many:
             continue
         if store == key:
             kept = rows
-        elif store in _BROUGHT_BY:
+        elif store in BROUGHT_BY:
             place = _KINDS.index(store)
             kept = stripe[place] = stripe[place] if store in copied else dict(stripe[place])
         else:
@@ -148,5 +148,5 @@ def _as_of(undone: Sequence[Undo], read_at: Mapping[str, int], rows: Rows, many:
 
 def _is_later(undo: Undo, read_at: Mapping[str, int]) -> bool:
     """The write came after the instant at which its branch was read."""
-    instant = read_at.get(_BROUGHT_BY.get(undo.store, undo.store))
+    instant = read_at.get(BROUGHT_BY.get(undo.store, undo.store))
     return instant is not None and undo.at > instant

@@ -46,8 +46,8 @@ class Fate(NamedTuple):
 class Hazards(Protocol):
     """The faults that tasks are exposed to."""
 
-    def fate(self, task: str, account: str) -> Fate:
-        """What befalls a task. Asked once for each."""
+    def fate(self, task: str, account: str, repeated: bool) -> Fate:
+        """What befalls a task. `repeated`: should it fail, what woke it is delivered again. Asked once for each."""
         ...
 
 
@@ -69,9 +69,13 @@ class _Life:
 
 
 class Exposure:
-    """Stands between tasks and what begins their effects."""
+    """Stands between tasks and what begins their effects. `root`: the task that a message woke, of one of these names; `waiting`: what a beginning
+    answers that takes time.
+    """
 
-    def __init__(self, hazards: Hazards, kernel: Kernel, choices: Choices, begin: dict[type, Begin], root: Callable[[str], Task], waiting: object) -> None:
+    def __init__(
+        self, hazards: Hazards, kernel: Kernel, choices: Choices, begin: dict[type, Begin], root: Callable[[str], Task], waiting: object
+    ) -> None:
         self._hazards = hazards
         self._kernel = kernel
         self._choices = choices
@@ -105,7 +109,5 @@ class Exposure:
         return self._begin[type(effect)](task, effect)
 
     def _fate_of(self, task: Task) -> Fate:
-        fate = self._hazards.fate(task.name, task.message.account)
-        if fate.dies_before and self._root(task.name).message.kind.startswith(_ANSWERED):
-            return fate._replace(dies_before=0)
-        return fate
+        repeated = not self._root(task.name).message.kind.startswith(_ANSWERED)
+        return self._hazards.fate(task.name, task.message.account, repeated)

@@ -41,6 +41,7 @@ ACTIONS: dict[str, dict[str, dict[str, Param]]] = {
         "mark_uncollectible": dict(_INVOICE),
         "recompute": {"account": Param("account")},
         "change_account_type": {"account": Param("account"), "account_type": Param("text")},
+        "merge": {"account": Param("account"), "into": Param("account")},
     },
     "pipe": {"hold": dict(_EVENT), "release": dict(_EVENT), "duplicate": {**_EVENT, "times": Param("number", required=False, default=2)}},
     "cron": {"run": {"job": _choice("nightly")}},

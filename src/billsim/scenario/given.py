@@ -237,7 +237,7 @@ class _Placing:
 
     def _do(self, called: Called, truth: Expected) -> None:
         """A consequence of the past: it was executed, recorded, and had its effect on the authorities."""
-        self.shard.actions[f"{called.kind}|{called.debt}|{called.step}"] = 1
+        self.shard.actions |= {f"{called.kind}|{called.debt}|{called.step}": 1, f"key {called.key}": 1}
         dunning: DunningRow = self.shard.rows["subs_dunning"]
         self.shard.rows["subs_dunning"] = replace(dunning, done=(*dunning.done, called.key))
         if called.kind == "cancel":

@@ -179,7 +179,7 @@ class Tales(Plan, frozen=True, kw_only=True):
             "incomplete": 20,
             "contract": 20,
             "no_customer": 10,
-            "merged": 10,
+            "merged": 20,
         }
     )
     actions: dict[str, int] = msgspec.field(
@@ -190,7 +190,7 @@ class Tales(Plan, frozen=True, kw_only=True):
             "void": 70,
             "mark_uncollectible": 50,
             "recompute": 60,
-            "set_flag": 70,
+            "set_flag": 90,
             "change_account_type": 20,
             "subscribe": 30,
             "challenge": 40,

@@ -99,12 +99,19 @@ class _Placing:
             self.shard.many["billing_prod"] = dict(ledger_rows(self.account, self._told("billing_prod")))
         if book is None or book.id != f"cus_{self.account}":
             return
+        self._name(book)
         if self._tells("billing_prod"):
             _forget_backstory(book, self.account)
             moment_s = self.moment_ms // SECOND_MS
             self.stripe.seed(*objects_of_ledger(book, self.shard.many["billing_prod"], moment_s, self.policy))
         if self._tells("ope"):
             self._seed_subscriptions(book)
+
+    def _name(self, book: Book) -> None:
+        """A customer whom no event shows is called what the account is called."""
+        profile: AccountRow | None = self.shard.one("subs_account")
+        if book.customer is not None and profile is not None and book.id not in self.shown:
+            book.customer = replace(book.customer, name=profile.name, email=profile.email)
 
     def _seed_subscriptions(self, book: Book) -> None:
         newest = max(book.invoices.values(), key=lambda invoice: invoice.created, default=None)
@@ -214,7 +221,7 @@ class _Placing:
             if called.kind == "cancel" and self._tells("ope"):
                 continue
             done = True
-            self.shard.actions[f"{called.kind}|{called.debt}|{called.step}"] = 1
+            self.shard.actions |= {f"{called.kind}|{called.debt}|{called.step}": 1, f"key {called.key}": 1}
             held: DunningRow = self.shard.rows["subs_dunning"]
             self.shard.rows["subs_dunning"] = replace(held, done=(*held.done, called.key))
             if called.kind == "cancel":

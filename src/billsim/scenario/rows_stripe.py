@@ -22,6 +22,7 @@ from billsim.stripe.objects import (
     Invoice,
     InvoiceParent,
     InvoicePayment,
+    ItemList,
     PaymentIntent,
     StatusTransitions,
     StripeObject,
@@ -149,13 +150,15 @@ def ope_rows(account: str, told: Sequence[Fields]) -> dict[str, OpeSubscription]
 def subscription_objects(
     account: str, bought: OpeSubscription, moment_s: int, currency: str, latest: str | None
 ) -> list[StripeObject]:
-    """The Stripe subscription that a subscription of record names and no event shows, with its price."""
-    item = bought.items[0]
-    price = price_of(item.plan, item.price, currency, item.product or FIRST_PRODUCT, 0)
+    """The Stripe subscription that a subscription of record names and no event shows, with its prices."""
+    prices = [price_of(item.plan, item.price, currency, item.product or FIRST_PRODUCT, 0, bought.interval) for item in bought.items]
     stem = bought.stripe_subscription.removeprefix("sub_")
     started = moment_s - 40 * DAY_S
     ended = moment_s - _HOUR_S if bought.status == "canceled" else None
     period = (moment_s - 10 * DAY_S, moment_s + 20 * DAY_S)
-    deal = Deal(account, stem, item.product, item.plan, price)
+    deal = Deal(account, stem, bought.items[0].product, bought.items[0].plan, prices[0])
     made = subscription_of(deal, "canceled" if ended else "active", started, started, period, latest, ended)
-    return [price, replace(made, customer=f"cus_{account}")]
+    first = made.items.data[0]
+    pairs = zip(bought.items, prices, strict=True)
+    items = [replace(first, id=f"{first.id}.{n}" if n > 1 else first.id, price=p, quantity=item.quantity) for n, (item, p) in enumerate(pairs, 1)]
+    return [*prices, replace(made, customer=f"cus_{account}", items=ItemList(tuple(items)))]

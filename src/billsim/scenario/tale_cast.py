@@ -12,6 +12,8 @@ from billsim.core.policy import DunningPolicy
 from billsim.core.time import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, add_months
 from billsim.scenario.backstory import day_of_month
 from billsim.scenario.plan import GivenAccount, GivenInvoice, Scenario, Tales
+from billsim.stores import stripe_metadata
+from billsim.stores.subs_account import EMAIL_VERIFIED
 
 NAMES = ("ada", "bob", "cleo", "dan", "eve", "finn", "gia", "hal")
 PLANS = {"pro_monthly": 2_000, "business_monthly": 20_000}
@@ -35,7 +37,9 @@ SHARE = Quantiles("share", (0, MILLION))
 PLAN = Options("plan", {0: 750, 1: 250})
 INSTRUMENT = Options("instrument", {0: 700, 1: 170, 2: 130})
 CARD = Options("card", {0: 500, 1: 350, 2: 150})
-NEVER_PAID = Options("never_paid", {0: 850, 1: 150})
+# Whether a charge has succeeded before: at Stripe (0), never (1), or elsewhere, of old (2).
+PAID_BEFORE = Options("paid_before", {0: 780, 1: 130, 2: 90})
+_ELSEWHERE = 2
 _INSTRUMENTS = ("card", "paypal", "sepa_debit")
 _CARDS = (None, "good", "lost")
 
@@ -70,7 +74,7 @@ class Casting:
             price=PLANS[plan],
             instrument=_INSTRUMENTS[self.ask(n, "instrument", INSTRUMENT)],
             card=_CARDS[self.ask(n, "card", CARD)],
-            paid_before=not self.ask(n, "never_paid", NEVER_PAID),
+            paid_before=not self.ask(n, "paid_before", PAID_BEFORE),
         )
         return _STATES[state](self, account, n)
 
@@ -116,7 +120,15 @@ def _renewing(casting: Casting, account: GivenAccount, n: int) -> Cast:
 
 def _retrying(casting: Casting, account: GivenAccount, n: int) -> Cast:
     invoice, again_ms = casting.retried(n, 1, "retry")
+    if casting.ask(n, "paid_before", PAID_BEFORE) == _ELSEWHERE:
+        account = replace(account, rows=_paid_elsewhere(casting.policy))
     return _owing(account, (invoice,), (again_ms,))
+
+
+def _paid_elsewhere(policy: DunningPolicy) -> dict[str, dict[str, Any]]:
+    """What the stores hold of an account, in debt but not bad, that paid by Braintree before it came to Stripe."""
+    flags = {"flags": EMAIL_VERIFIED}
+    return {"subs_customer": {"braintree_paid": True}, "subs_account": flags, stripe_metadata.NAME: {policy.no_success_key: ""}}
 
 
 def _delinquent(casting: Casting, account: GivenAccount, n: int) -> Cast:

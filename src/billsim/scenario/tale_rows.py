@@ -28,6 +28,7 @@ EVENTS = (
     "customer.updated",
 )
 TYPE = Options("type", {1: 400, 0: 300, 2: 150, 3: 150})
+WAVERS = Options("wavers", {0: 800, 1: 200})
 WHICH = Options("which", {0: 700, 1: 300})
 # Whether a row of a burst is about another account than the row above.
 OTHER = Options("other", {0: 700, 1: 300})
@@ -39,8 +40,8 @@ EVENT = Options("event", {n: 300 if n < 2 else 60 for n in range(len(EVENTS))})
 # Beside which of the rows that follow a held event is let go (0: some time after).
 RELEASED = Options("released", {1: 450, 2: 300, 3: 150, 0: 100})
 HOURS, MINUTES, SECONDS, SAME, MEETS = range(5)
-# How far from the instant that it meets a row stands: on it mostly.
-NEARNESS = Quantiles("nearness", (-2 * SECOND_MS, -300, 0, 0, 0, 0, 0, 150, 400, 1_500, 4 * SECOND_MS))
+# How far from the instant that it meets a row stands: on it, or while what happened then is on its way through the pipe and the engine.
+NEARNESS = Quantiles("nearness", (-2 * SECOND_MS, -300, 0, 0, 0, 150, 400, 700, 1_000, 1_600, 4 * SECOND_MS))
 _CARDS = ("good", "declines", "lost")
 _RESULTS = ("declined", "paid", "lost_card", "requires_action", "processing")
 _DOORS = ("dashboard", "hosted")
@@ -162,8 +163,12 @@ def _set_flag(telling: Telling, cast: Cast) -> None:
 
 
 def _change_account_type(telling: Telling, cast: Cast) -> None:
-    account_type = TYPES[telling.ask("how", TYPE)]
-    telling.row("support", "change_account_type", account=cast.account.account, account_type=account_type)
+    """Support changes the type; now and then it wavers, takes that back soon after, and then does it all the same."""
+    account, account_type = cast.account.account, TYPES[telling.ask("how", TYPE)]
+    telling.row("support", "change_account_type", account=account, account_type=account_type)
+    if telling.ask("wavers", WAVERS):
+        telling.row("support", "change_account_type", 10 * MINUTE_MS, account=account, account_type=cast.account.account_type)
+        telling.row("support", "change_account_type", 20 * MINUTE_MS, account=account, account_type=account_type)
 
 
 def _subscribe(telling: Telling, cast: Cast) -> None:
@@ -181,7 +186,7 @@ def _challenge(telling: Telling, cast: Cast) -> None:
 
 
 def _hold(telling: Telling, cast: Cast) -> None:
-    params = {"event": EVENTS[telling.ask("how", EVENT)], "account": cast.account.account}
+    params: dict[str, Any] = {"event": EVENTS[telling.ask("how", EVENT)], "account": cast.account.account}
     telling.row("pipe", "hold", **params)
     telling.held.append(Held(params, telling.ask("released", RELEASED), telling.at + HOUR_MS + telling.within("until", DAY_MS)))
 

@@ -10,14 +10,15 @@ from billsim.core.choices import Choices
 from billsim.core.ids import short
 from billsim.core.kernel import Kernel
 from billsim.core.time import MINUTE_MS
-from billsim.stripe import billing_cycle, collection
+from billsim.stripe import billing_cycle, collection, disputes, mandates, pending_updates, setup_intents
 from billsim.stripe.backend import FOREVER_MS, Act, Backend, Outbox
 from billsim.stripe.cards import RESULTS, CardBehaviour
 from billsim.stripe.idempotency import IdempotencyKeys
 from billsim.stripe.lists import Page
 from billsim.stripe.methods import Method, method
-from billsim.stripe.objects import Book, Emitted, Invoice, StripeObject
+from billsim.stripe.objects import Book, Dispute, Emitted, Invoice, Mandate, SetupIntent, StripeObject
 from billsim.stripe.params import check
+from billsim.stripe.rate_limits import RateLimits
 from billsim.stripe.retry_schedule import is_used_up
 from billsim.stripe.settings import StripeSettings
 
@@ -31,6 +32,9 @@ _STEPS = {
     "finalize": billing_cycle.finalize,
     "due": billing_cycle.overdue,
     "expire": billing_cycle.expire,
+    "trial_will_end": billing_cycle.trial_will_end,
+    "lapse": pending_updates.lapse,
+    "lose": disputes.lose,
 }
 
 
@@ -45,6 +49,7 @@ class Stripe:
     def __init__(self, kernel: Kernel, choices: Choices, settings: StripeSettings, outbox: Outbox) -> None:
         self._backend = Backend(kernel, choices, settings, outbox, _STEPS)
         self._keys = IdempotencyKeys()
+        self._limits = RateLimits(settings)
         self.books: dict[str, Book] = self._backend.books
 
     # -- the past
@@ -82,6 +87,8 @@ class Stripe:
 
         For a `create`, `id` may name the new object; empty, it is derived from `task`. `key` is the idempotency key. Raises StripeError.
         """
+        if self._limits.is_set:
+            self._limits.admit(name, self._backend.kernel.now)
         asked = method(name)
         check(params, asked.params, asked.required)
         if asked.reads or key is None:
@@ -106,9 +113,40 @@ class Stripe:
     def confirm(self, payment_intent: str, task: str) -> None:
         """The customer has confirmed at the bank: the payment goes through, unless it was overtaken. Raises StripeError (404)."""
         intent = self._backend.payment_intent(payment_intent)
-        tag = short(task)
-        with Act(self._backend, task, "bank", tag, tag) as act:
+        with self._at_the_bank(task) as act:
             collection.confirmed_by_bank(act, intent)
+
+    def confirm_setup(self, setup_intent: str, task: str) -> None:
+        """The customer has confirmed at the bank that a payment method may be used; nothing where that was not asked. Raises StripeError (404)."""
+        intent: SetupIntent = self._backend.found("setup_intent", setup_intent)
+        with self._at_the_bank(task) as act:
+            if intent.status == "requires_action":
+                setup_intents.succeed(act, intent)
+
+    def revoke_mandate(self, mandate: str, task: str) -> Mandate:
+        """The customer takes back the leave to debit a payment method: debits fail from now on. Raises StripeError (404)."""
+        found: Mandate = self._backend.found("mandate", mandate)
+        with self._at_the_bank(task) as act:
+            return mandates.revoke(act, found)
+
+    def dispute(self, charge: str, task: str, *, amount: int | None = None, reason: str = "general") -> Dispute:
+        """The customer disputes a charge, all of it that was not refunded where no `amount` is given; the bank takes that back until it has decided.
+
+        Raises StripeError where there is no such charge, and where it cannot be disputed.
+        """
+        found = self._backend.charge(charge)
+        with self._at_the_bank(task) as act:
+            return disputes.open_dispute(act, found, amount, reason)
+
+    def decide_dispute(self, dispute: str, task: str, *, won: bool) -> Dispute:
+        """The bank decides for the platform (`won`) or for the customer. Raises StripeError where it has decided already."""
+        found: Dispute = self._backend.found("dispute", dispute)
+        with self._at_the_bank(task) as act:
+            return disputes.decide(act, found, won=won)
+
+    def _at_the_bank(self, task: str) -> Act:
+        tag = short(task)
+        return Act(self._backend, task, "bank", tag, tag)
 
     def attempt_now(self, invoice: str, result: str, task: str) -> bool:
         """Make the schedule's next attempt of an invoice now, with this result; its planned one gives way to the one after it.
@@ -148,9 +186,9 @@ class Stripe:
             backend.arm(draft)
 
     def memory(self) -> list[Any]:
-        """What becomes of later requests by, apart from the books: cards, the keys of requests, and when drafts are finalised."""
+        """What becomes of later requests by, apart from the books: cards, the keys and number of requests, and when drafts are finalised."""
         drafts = self._backend.finalizes_at
-        return [self._backend.cards.memory(), self._keys.memory(), sorted(drafts.items())]
+        return [self._backend.cards.memory(), self._keys.memory(), self._limits.memory(), sorted(drafts.items())]
 
     def close(self) -> None:
         """Forget every object and timer: nothing happens at Stripe any more."""

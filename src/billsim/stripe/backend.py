@@ -30,7 +30,7 @@ from billsim.stripe.objects import (
     Subscription,
 )
 from billsim.stripe.settings import StripeSettings
-from billsim.stripe.timers import Due, last_intent, of_invoice, of_subscription
+from billsim.stripe.timers import Due, last_intent, of_dispute, of_invoice, of_subscription
 from billsim.stripe.transitions import TABLES, check
 
 # Where a Book keeps the objects of a kind.
@@ -40,9 +40,21 @@ _SHELVES = {
     "invoice": "invoices",
     "payment_intent": "payment_intents",
     "charge": "charges",
+    "invoiceitem": "invoice_items",
+    "refund": "refunds",
+    "credit_note": "credit_notes",
+    "dispute": "disputes",
+    "setup_intent": "setup_intents",
+    "mandate": "mandates",
 }
+# Objects that have no customer of their own, and the field that names the object whose customer they belong to.
+_BELONGS_BY = {"dispute": "charge", "mandate": "payment_method"}
+# Objects that Stripe does something with by itself.
+_HAVE_TIMERS = frozenset({"invoice", "subscription", "dispute"})
 # Objects that belong to one invoice alone: what happens to them is numbered as it is for the invoice.
 _OF_ONE_INVOICE = frozenset({"invoice", "payment_intent", "charge"})
+# Objects that every renewal touches: they have a customer, and none changes it.
+_OF_THE_DAY = frozenset({"invoice", "payment_intent", "charge", "subscription"})
 _NAMES_KEPT = 200_000
 # What Stripe does by itself has no request.
 NO_REQUEST = EventRequest()
@@ -103,8 +115,8 @@ class Backend:
             old, book.customer = book.customer, thing
             return old
         shelf, left = _SHELVES[kind], book
-        if book is None or book.id != (thing.customer or ""):
-            book = self._homes[id] = self._book_of(thing.customer)
+        if book is None or book.id != (self.owner(thing) if kind in _BELONGS_BY else thing.customer or ""):
+            book = self._homes[id] = self._book_of(self.owner(thing))
         things: dict[str, Any] = getattr(book, shelf)
         # A new dict each time: whoever gathered the customer keeps the one that it saw.
         setattr(book, shelf, {**things, id: thing})
@@ -118,7 +130,7 @@ class Backend:
             if kind == "price":
                 self.prices[id] = thing
                 continue
-            customer = id if kind == "customer" else thing.customer
+            customer = self.owner(thing)
             if customer and customer not in self.books:
                 made = self._book_of(customer)
             if made is None or made.id != customer or id in self._homes:
@@ -129,6 +141,16 @@ class Backend:
                 made.customer = thing
             else:
                 getattr(made, _SHELVES[kind])[id] = thing
+
+    def owner(self, thing: Any) -> str:
+        """The customer that an object belongs to, '' for none."""
+        kind = thing.object
+        if kind == "customer":
+            return str(thing.id)
+        if kind in _BELONGS_BY:
+            book = self.home(getattr(thing, _BELONGS_BY[kind]))
+            return book.id if book is not None else ""
+        return thing.customer or ""
 
     def _book_of(self, customer: str | None) -> Book:
         if not customer:
@@ -143,8 +165,8 @@ class Backend:
     def take(self, book: Book) -> None:
         """Take a whole customer, of whom nothing was known."""
         self.books[book.id] = self._homes[book.id] = book
-        for things in (book.payment_methods, book.subscriptions, book.invoices, book.payment_intents, book.charges):
-            for id in things:
+        for shelf in _SHELVES.values():
+            for id in getattr(book, shelf):
                 self._homes[id] = book
 
     def home(self, id: str) -> Book | None:
@@ -178,7 +200,7 @@ class Backend:
                 yield from getattr(self.books[id], _SHELVES[kind]).values()
 
     def customer(self, id: str) -> Customer:
-        """The customer of this id. Raises StripeError (404 `resource_missing`), as the other five do."""
+        """The customer of this id. Raises StripeError (404 `resource_missing`), as the others do."""
         book = self.books.get(id)
         return (book.customer if book is not None else None) or self._woken("customer", id)
 
@@ -210,6 +232,11 @@ class Backend:
         """The charge of this id."""
         book = self._homes.get(id)
         return (book.charges.get(id) if book is not None else None) or self._woken("charge", id)
+
+    def found(self, kind: str, id: str) -> Any:
+        """The object of this kind and id, of those that are asked for seldom."""
+        book = self._homes.get(id)
+        return (getattr(book, _SHELVES[kind]).get(id) if book is not None else None) or self._woken(kind, id)
 
     def _woken(self, kind: str, id: str) -> Any:
         """An object that is there once its customer, who sleeps, is woken. Raises StripeError (404 `resource_missing`)."""
@@ -270,12 +297,15 @@ class Backend:
         self.finalizes_at[invoice] = min(instant_ms, self.finalizes_at.get(invoice, instant_ms))
 
     def arm(self, thing: Any) -> None:
-        """Set the one timer of a subscription or an invoice to what its state calls for.
+        """Set the one timer of a subscription, an invoice or a dispute to what its state calls for.
 
         An instant that has passed calls for nothing, nor does one beyond the horizon, which nobody will live to see.
         """
         id, now = thing.id, self.kernel.now
-        due = of_subscription(thing) if thing.object == "subscription" else of_invoice(thing, self._homes[id], self.finalizes_at.get(id, 0), now)
+        if thing.object == "invoice":
+            due = of_invoice(thing, self._homes[id], self.finalizes_at.get(id, 0), now)
+        else:
+            due = of_subscription(thing, now) if thing.object == "subscription" else of_dispute(thing)
         if due is not None and (self.is_quiet or not now <= due[0] <= self.horizon_ms):
             due = None
         armed = self._timers.get(id)
@@ -285,11 +315,12 @@ class Backend:
             armed[1].cancelled = True
             del self._timers[id]
         if due is not None:
-            self._set(id, due)
+            # What a change brought about, it names.
+            self._set(id, due, thing.latest_invoice if due[1] == "lapse" else id)
 
-    def _set(self, id: str, due: Due) -> None:
+    def _set(self, id: str, due: Due, named: str) -> None:
         instant_ms, step = due
-        self._timers[id] = due, self.kernel.call_at(instant_ms, self.choices.rank(self.own_task(id, step)), self._due, (id, step))
+        self._timers[id] = due, self.kernel.call_at(instant_ms, self.choices.rank(self.own_task(named, step)), self._due, (id, step))
 
     def expect(self, subscription: str, instant_ms: int) -> None:
         """The subscription, whose customer sleeps, renews at this instant."""
@@ -306,7 +337,7 @@ class Backend:
         now = self.kernel.now
         for id, instant_ms in () if self.is_quiet else self._expected:
             if now <= instant_ms <= self.horizon_ms:
-                self._set(id, (instant_ms, "cycle"))
+                self._set(id, (instant_ms, "cycle"), id)
         self._expected.clear()
         for book in self.books.values():
             for invoice in book.invoices.values():
@@ -316,6 +347,8 @@ class Backend:
                     self.arm(invoice)
             for subscription in book.subscriptions.values():
                 self.arm(subscription)
+            for dispute in book.disputes.values():
+                self.arm(dispute)
 
 
 def _nobody(_id: str) -> None:
@@ -375,9 +408,9 @@ class Act:
         old = backend.place(new)
         if old is not None and kind in TABLES and old.status != new.status:
             check(kind, id, old.status, new.status)
-        customer = id if kind == "customer" else new.customer or (old.customer if old is not None else "") or ""
-        backend.outbox.changed(customer, kind, id, old, new, self.task, self.cause)
-        if kind in ("invoice", "subscription"):
+        customer = new.customer if kind in _OF_THE_DAY else backend.owner(new) or (backend.owner(old) if old is not None else "")
+        backend.outbox.changed(customer or "", kind, id, old, new, self.task, self.cause)
+        if kind in _HAVE_TIMERS:
             self._touched[id] = new
         return new
 
@@ -389,7 +422,8 @@ class Act:
             name = self.backend.unique(name)
         data = EventData(thing, previous)
         event = Event(id=f"evt_{name}", created=self.now_s, data=data, livemode=thing.livemode, request=self.request, type=type)
-        self._events.append(Emitted(event, name, self.origin, id if kind == "customer" else thing.customer or "", self.at_ms))
+        customer = thing.customer if kind in _OF_THE_DAY else self.backend.owner(thing)
+        self._events.append(Emitted(event, name, self.origin, customer or "", self.at_ms))
 
     def update(self, type: str, old: Any, /, *, tag: str = "", **changes: Any) -> Any:
         """Change fields of `old` and tell of it; nothing where they have these values. Returns what then stands."""

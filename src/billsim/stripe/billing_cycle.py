@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
-from msgspec.structs import replace
-
-from billsim.core.time import DAY_MS, DAY_S, add_months, to_datetime
-from billsim.stripe import collection, customers, invoices, subscriptions
+from billsim.core.time import DAY_S
+from billsim.stripe import collection, customers, invoice_items, invoices, subscriptions
 from billsim.stripe.backend import Act, Backend
 from billsim.stripe.naming import new_id, next_period, stem
 from billsim.stripe.objects import Invoice, ItemList, Recurring, StripeError, Subscription, SubscriptionItem, SubscriptionStatus
 from billsim.stripe.params import Types, check, merged_metadata, refusal
+from billsim.stripe.periods import next_period_of, period_end
+from billsim.stripe.timers import TRIAL_WILL_END_S
 
 CREATE: Types = {
     "customer": str,
@@ -28,23 +27,6 @@ CREATE: Types = {
     "metadata": dict,
 }
 _ITEM: Types = {"price": str, "quantity": int}
-_DAYS = {"day": 1, "week": 7}
-_MONTHS = {"month": 1, "year": 12}
-
-
-def period_end(recurring: Recurring, start_s: int, anchor_s: int) -> int:
-    """When a period that begins at `start_s` ends; months and years keep the anchor's day of the month."""
-    if recurring.interval in _DAYS:
-        return start_s + _DAYS[recurring.interval] * recurring.interval_count * DAY_S
-    day, second = divmod(start_s, DAY_S)
-    return _months_on(day, _MONTHS[recurring.interval] * recurring.interval_count, anchor_s // DAY_S) * DAY_S + second
-
-
-@lru_cache(maxsize=10_000)
-def _months_on(day: int, months: int, anchor: int) -> int:
-    """Some months later, in days since the epoch. Thousands renew on one day, each at its own second."""
-    return add_months(day * DAY_S, months, to_datetime(anchor * DAY_MS).day) // DAY_S
-
 
 # -- what Stripe does by itself
 
@@ -63,15 +45,21 @@ def cycle(backend: Backend, id: str) -> None:
 
 def _renew(act: Act, subscription: Subscription, invoice: str) -> None:
     first = subscription.items.data[0]
-    invoices.draft(act, subscription, invoice, "subscription_cycle", start=first.current_period_start, end=first.current_period_end)
-    items = tuple(_next_period(item, subscription.billing_cycle_anchor) for item in subscription.items.data)
+    items = tuple([next_period_of(item, subscription.billing_cycle_anchor) for item in subscription.items.data])
+    lines, waiting = invoices.lines_of(items, invoice, act.now_s), invoice_items.waiting(act.backend.books[subscription.customer], subscription.id)
+    span = {"start": first.current_period_start, "end": first.current_period_end}
+    invoices.draft(act, subscription, invoice, "subscription_cycle", lines, waiting, **span)
     status: SubscriptionStatus = "active" if subscription.status == "trialing" else subscription.status
     act.update("customer.subscription.updated", subscription, status=status, latest_invoice=invoice, items=ItemList(items))
 
 
-def _next_period(item: SubscriptionItem, anchor_s: int) -> SubscriptionItem:
-    start = item.current_period_end
-    return replace(item, current_period_start=start, current_period_end=period_end(item.price.recurring or Recurring(), start, anchor_s or start))
+def trial_will_end(backend: Backend, id: str) -> None:
+    """A trial ends in three days (https://docs.stripe.com/billing/subscriptions/trials)."""
+    subscription = backend.subscription(id)
+    name = f"trial{subscription.trial_end}"
+    with Act(backend, backend.own_task(id, "trial_will_end"), "trial", name, name) as act:
+        act.emit("customer.subscription.trial_will_end", subscription)
+    backend.arm(subscription)
 
 
 def finalize(backend: Backend, id: str) -> None:
@@ -128,6 +116,8 @@ def start(act: Act, id: str, params: dict[str, Any]) -> Subscription:
     act.put(subscription)
     backend.made_by(subscription.id, act.origin)
     act.emit("customer.subscription.created", subscription)
+    if subscription.trial_end is not None and subscription.trial_end - TRIAL_WILL_END_S <= act.now_s:
+        act.emit("customer.subscription.trial_will_end", subscription)
     _first_invoice(act, subscription, bill)
     return backend.subscription(subscription.id)
 
@@ -136,11 +126,10 @@ def _first_bill(act: Act, subscription: Subscription, params: dict[str, Any], be
     """How the first invoice is paid: None where nothing is collected now."""
     if subscription.status != "incomplete" or behaviour == "default_incomplete":
         return None
-    customer = act.backend.customer(subscription.customer)
-    method = subscription.default_payment_method or customer.invoice_settings.default_payment_method or customer.default_source
+    method = collection.default_method_of(act.backend, subscription)
     if method is None:
         raise refusal("resource_missing", "This customer has no attached payment source or default payment method.")
-    outcome = act.backend.cards.pay_for(customer.id, method, act.backend.kernel.now, on_session=not params.get("off_session"))
+    outcome = act.backend.cards.pay_for(subscription.customer, method, act.backend.kernel.now, on_session=not params.get("off_session"))
     if behaviour == "error_if_incomplete" and outcome.status != "paid":
         code = outcome.decline.code if outcome.decline else "subscription_payment_intent_requires_action"
         raise StripeError(402, "card_error", code, outcome.decline.message if outcome.decline else "The payment needs confirmation.")
@@ -152,11 +141,15 @@ def _first_invoice(act: Act, subscription: Subscription, bill: collection.Paymen
     span = {"start": item.current_period_start, "end": item.current_period_start}
     invoice = f"in_{stem(subscription.id)}_1"
     is_trial = subscription.status == "trialing"
-    drafted = invoices.draft(act, subscription, invoice, "subscription_create", **span, free=is_trial)
+    lines = invoices.lines_of(subscription.items.data, invoice, act.now_s, free=is_trial)
+    waiting = invoice_items.waiting(act.backend.books[subscription.customer], subscription.id)
+    drafted = invoices.draft(act, subscription, invoice, "subscription_create", lines, waiting, **span)
     if subscription.collection_method == "send_invoice" and not is_trial:
         return
     opened = invoices.finalize(act, drafted)
-    if bill is not None:
+    if opened.status == "paid":
+        subscriptions.invoice_paid(act, opened)
+    elif bill is not None:
         collection.pay_by_request(act, opened, bill)
 
 

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from billsim.core.ids import short
-from billsim.stripe import charges, customers, invoices, payment_intents, subscriptions
+from billsim.stripe import charges, customers, invoices, payment_intents, pending_updates, subscriptions
 from billsim.stripe.backend import Act, Backend
 from billsim.stripe.cards import NO_METHOD, Decline, Outcome
 from billsim.stripe.naming import stem
-from billsim.stripe.objects import Invoice, InvoicePayment, PaymentIntent, StripeError
+from billsim.stripe.objects import Invoice, InvoicePayment, PaymentIntent, StripeError, Subscription
 from billsim.stripe.params import Types, refusal
 from billsim.stripe.retry_schedule import is_used_up, next_attempt
 
@@ -46,6 +46,12 @@ def method_of(backend: Backend, invoice: Invoice) -> str | None:
     subscription = book.subscriptions.get(invoice.subscription or "")
     of_customer = (book.customer.invoice_settings.default_payment_method or book.customer.default_source) if book.customer else None
     return invoice.default_payment_method or (subscription.default_payment_method if subscription else None) or of_customer
+
+
+def default_method_of(backend: Backend, subscription: Subscription) -> str | None:
+    """What a subscription's invoices are collected with: its own payment method, else its customer's."""
+    customer = backend.customer(subscription.customer)
+    return subscription.default_payment_method or customer.invoice_settings.default_payment_method or customer.default_source
 
 
 def is_collecting(invoice: Invoice) -> bool:
@@ -238,7 +244,7 @@ def _tried(act: Act, invoice: Invoice, tried: Try) -> Invoice:
     stood = backend.invoice(invoice.id)
     count, planned = invoice.attempt_count + tried.counts, invoice.next_payment_attempt
     if tried.counts or tried.is_automatic:
-        retried = is_collecting(invoice) and not _is_incomplete(backend, invoice)
+        retried = is_collecting(invoice) and not _is_left_to_the_customer(backend, invoice)
         planned = next_attempt(invoice, count, backend.settings, act.now_s) if retried else None
     updated: Invoice = act.update(
         "invoice.updated", stood, attempted=True, attempt_count=count, next_payment_attempt=planned, payments=invoice.payments
@@ -246,16 +252,17 @@ def _tried(act: Act, invoice: Invoice, tried: Try) -> Invoice:
     return updated
 
 
-def _is_incomplete(backend: Backend, invoice: Invoice) -> bool:
+def _is_left_to_the_customer(backend: Backend, invoice: Invoice) -> bool:
+    """A purchase or a change that stands only once it is paid: Stripe does not try again by itself."""
     subscription = backend.books[invoice.customer].subscriptions.get(invoice.subscription or "")
-    return subscription is not None and subscription.status == "incomplete"
+    return subscription is not None and (subscription.status == "incomplete" or pending_updates.waits_for(subscription, invoice.id))
 
 
 def _after_failure(act: Act, invoice: Invoice, tried: Try, *, gives_up: bool = True) -> None:
     """Only the schedule's failures make a customer delinquent and a subscription past due; its last one brings the final actions."""
     if not tried.is_automatic:
         return
-    if gives_up and is_collecting(invoice) and is_used_up(invoice, act.backend.settings) and not _is_incomplete(act.backend, invoice):
+    if gives_up and is_collecting(invoice) and is_used_up(invoice, act.backend.settings) and not _is_left_to_the_customer(act.backend, invoice):
         if act.backend.settings.final_invoice == "mark_uncollectible":
             invoices.set_uncollectible(act, invoice)
         subscriptions.give_up(act, invoice)

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from msgspec.structs import replace
 
 from billsim.core.time import DAY_S, HOUR_MS
-from billsim.stripe import payment_intents
+from billsim.stripe import invoice_items, payment_intents
 from billsim.stripe.backend import Act
 from billsim.stripe.lists import Page, page
 from billsim.stripe.naming import stem
 from billsim.stripe.objects import (
     Invoice,
+    InvoiceItem,
     InvoiceParent,
     InvoicePayment,
     LineItem,
     LineList,
     PaymentIntent,
+    Period,
     StatusTransitions,
     Subscription,
     SubscriptionDetails,
+    SubscriptionItem,
 )
 from billsim.stripe.params import Types, merged_metadata, refusal
 
@@ -31,13 +35,28 @@ UPDATE: Types = {"metadata": dict, "auto_advance": bool, "default_payment_method
 LIST: Types = {"subscription": str, "status": ("draft", "open", "paid", "void", "uncollectible"), "collection_method": str}
 
 
-def draft(act: Act, subscription: Subscription, id: str, reason: str, *, start: int, end: int, free: bool = False) -> Invoice:
-    """The draft that bills a period of a subscription, for its items' prices or, `free`, for nothing. `start` and `end` are unix seconds."""
-    lines = tuple([_line(subscription, id, index, free, act.now_s) for index in range(len(subscription.items.data))])
+def draft(
+    act: Act, subscription: Subscription, id: str, reason: str, lines: Iterable[LineItem], items: Sequence[InvoiceItem] = (), *, start: int, end: int
+) -> Invoice:
+    """The draft that bills a subscription: `lines`, and invoice `items` that had been waiting. `start` and `end` are unix seconds."""
+    lines = [*lines, *lines_of_items(items, id, len(subscription.items.data))]
+    invoice = drawn_up(subscription, id, reason, lines, act.now_s, start=start, end=end)
+    act.backend.drafted(id, subscription.id)
+    act.put(invoice)
+    if items:
+        invoice_items.taken(act, items, invoice)
+    act.emit("invoice.created", invoice)
+    return invoice
+
+
+def drawn_up(subscription: Subscription, id: str, reason: str, lines: Iterable[LineItem], now_s: int, *, start: int, end: int) -> Invoice:
+    """A draft that is not yet at Stripe."""
+    lines = tuple(lines)
     total = sum([line.amount for line in lines])
-    invoice = Invoice(
+    due = max(total, 0)
+    return Invoice(
         id=id,
-        created=act.now_s,
+        created=now_s,
         livemode=subscription.livemode,
         customer=subscription.customer,
         status="draft",
@@ -46,8 +65,8 @@ def draft(act: Act, subscription: Subscription, id: str, reason: str, *, start: 
         currency=subscription.currency,
         subtotal=total,
         total=total,
-        amount_due=total,
-        amount_remaining=total,
+        amount_due=due,
+        amount_remaining=due,
         # The invoices of an unpaid subscription stay drafts.
         auto_advance=subscription.status != "unpaid",
         period_start=start,
@@ -55,23 +74,34 @@ def draft(act: Act, subscription: Subscription, id: str, reason: str, *, start: 
         lines=LineList(lines),
         parent=InvoiceParent(SubscriptionDetails(subscription.id, subscription.metadata)),
     )
-    act.backend.drafted(id, subscription.id)
-    act.put(invoice)
-    act.emit("invoice.created", invoice)
-    return invoice
 
 
-def _line(subscription: Subscription, invoice: str, index: int, free: bool, now_s: int) -> LineItem:
-    item = subscription.items.data[index]
+def lines_of(items: Sequence[SubscriptionItem], invoice: str, now_s: int, *, free: bool = False) -> list[LineItem]:
+    """What a subscription's items cost for the period that they are in; nothing where it is `free`."""
+    return [_line(item, _line_id(invoice, nth), invoice, now_s, free) for nth, item in enumerate(items)]
+
+
+def lines_of_items(items: Iterable[InvoiceItem], invoice: str, after: int) -> list[LineItem]:
+    """Invoice items as lines, following so many others."""
+    return [invoice_items.line_of(item, _line_id(invoice, nth), invoice) for nth, item in enumerate(items, after)]
+
+
+def _line_id(invoice: str, nth: int) -> str:
+    return f"il_{stem(invoice)}.{nth + 1}" if nth else f"il_{stem(invoice)}"
+
+
+def _line(item: SubscriptionItem, id: str, invoice: str, now_s: int, free: bool) -> LineItem:
+    price, quantity = item.price, item.quantity
     return LineItem(
-        id=f"il_{stem(invoice)}" if index == 0 else f"il_{stem(invoice)}.{index + 1}",
+        id=id,
         created=now_s,
-        amount=0 if free else item.price.unit_amount * item.quantity,
-        currency=item.price.currency,
-        description=f"{item.quantity} x {item.price.product}",
+        amount=0 if free else price.unit_amount * quantity,
+        currency=price.currency,
+        description=f"{quantity} x {price.product}",
         invoice=invoice,
-        quantity=item.quantity,
-        subscription=subscription.id,
+        quantity=quantity,
+        subscription=item.subscription or None,
+        period=Period(item.current_period_start, item.current_period_end),
     )
 
 
@@ -79,6 +109,7 @@ def finalize(act: Act, invoice: Invoice, *, auto_advance: bool | None = None) ->
     """From draft to open, with a number, a due date where it is sent, and a payment intent; one over nothing is paid at once."""
     backend = act.backend
     backend.finalizes_at.pop(invoice.id, None)
+    invoice = _with_balance(act, invoice)
     intent = payment_intents.open_for(act, invoice) if invoice.amount_remaining else None
     opened: Invoice = act.put(
         replace(
@@ -96,6 +127,32 @@ def finalize(act: Act, invoice: Invoice, *, auto_advance: bool | None = None) ->
         return set_paid(act, opened, counts=False)
     act.emit("payment_intent.created", intent)
     return opened
+
+
+def _with_balance(act: Act, invoice: Invoice) -> Invoice:
+    """The customer's balance is used up for it, and keeps what an invoice below zero gives back (https://docs.stripe.com/billing/customer/balance)."""
+    reduced = less_balance(act, invoice)
+    if reduced is not invoice:
+        act.update("customer.updated", act.backend.customer(invoice.customer), balance=reduced.ending_balance)
+    return reduced
+
+
+def less_balance(act: Act, invoice: Invoice) -> Invoice:
+    """A draft as it would be finalised now, with what the customer's balance makes of it; the same where that makes nothing."""
+    customer = act.backend.books[invoice.customer].customer
+    start = customer.balance if customer is not None else 0
+    if not start and invoice.total >= 0:
+        return invoice
+    owed = invoice.total + start
+    due = max(owed, 0)
+    return replace(invoice, starting_balance=start, ending_balance=min(owed, 0), amount_due=due, amount_remaining=due)
+
+
+def _give_balance_back(act: Act, invoice: Invoice) -> None:
+    """What a void invoice had used of the customer's balance."""
+    customer = act.backend.books[invoice.customer].customer
+    if customer is not None and invoice.ending_balance is not None:
+        act.update("customer.updated", customer, balance=customer.balance + invoice.starting_balance - invoice.ending_balance)
 
 
 def _due_date(act: Act, invoice: Invoice) -> int | None:
@@ -117,7 +174,8 @@ def set_paid(act: Act, invoice: Invoice, *, counts: bool) -> Invoice:
         attempt_count=invoice.attempt_count + counts,
         auto_advance=False,
         next_payment_attempt=None,
-        payments=_payments(invoice, "paid"),
+        # One with nothing remaining was credited: nobody paid.
+        payments=_payments(invoice, "paid" if invoice.amount_remaining else "canceled"),
         status_transitions=replace(invoice.status_transitions, paid_at=act.now_s),
     )
     act.emit("invoice.paid", paid)
@@ -141,6 +199,7 @@ def set_void(act: Act, invoice: Invoice) -> Invoice:
         )
     )
     act.emit("invoice.voided", void)
+    _give_balance_back(act, void)
     return void
 
 

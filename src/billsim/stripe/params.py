@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from difflib import get_close_matches
+from types import UnionType
 from typing import Any
 
 from billsim.stripe.objects import StripeError
 
 MOST_KEYS, LONGEST_KEY, LONGEST_VALUE = 50, 40, 500
 
-Types = Mapping[str, type | tuple[str, ...]]
-"""A parameter's name -> its type, or the strings that it may be."""
+Types = Mapping[str, type | UnionType | tuple[str, ...]]
+"""A parameter's name -> its type, or its types, or the strings that it may be."""
 
 
 def refusal(code: str, message: str, status: int = 400) -> StripeError:
@@ -36,7 +37,7 @@ def _did_you_mean(name: str, types: Types) -> str:
     return f" Did you mean {near[0]}?" if near else ""
 
 
-def _check_type(name: str, value: Any, wanted: type | tuple[str, ...]) -> None:
+def _check_type(name: str, value: Any, wanted: type | UnionType | tuple[str, ...]) -> None:
     if isinstance(wanted, tuple):
         if value not in wanted:
             raise refusal("parameter_invalid", f"Invalid {name}: must be one of {', '.join(wanted)}.")
@@ -47,7 +48,7 @@ def _check_type(name: str, value: Any, wanted: type | tuple[str, ...]) -> None:
     elif wanted is int and (not isinstance(value, int) or isinstance(value, bool)):
         raise refusal("parameter_invalid_integer", f"Invalid integer: {name}.")
     elif not isinstance(value, wanted):
-        raise refusal("parameter_invalid", f"Invalid {name}: must be {wanted.__name__}.")
+        raise refusal("parameter_invalid", f"Invalid {name}: must be {getattr(wanted, '__name__', wanted)}.")
 
 
 def _check_metadata(value: Any) -> None:

@@ -14,6 +14,8 @@ class StripeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     default of
     https://docs.stripe.com/billing/revenue-recovery/smart-retries (the days themselves are assumed, Stripe does not publish them).
     `final_subscription` and `final_invoice`: what becomes of the subscription and of the invoice after the last try.
+    `requests_per_second`, `endpoint_requests_per_second`: how many requests Stripe takes; 0 for as many as come. Live accounts have 100 and 25
+    (https://docs.stripe.com/rate-limits).
     `finalize_after_minutes`: from a successful delivery of `invoice.created` to finalisation; without one, `finalize_fallback_hours`.
     """
 
@@ -22,6 +24,8 @@ class StripeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     final_invoice: Literal["leave_open", "mark_uncollectible"] = "leave_open"
     finalize_after_minutes: int = 60
     finalize_fallback_hours: int = 72
+    requests_per_second: int = 0
+    endpoint_requests_per_second: int = 0
     webhook_secret: str = "whsec_simulated"
 
     @property

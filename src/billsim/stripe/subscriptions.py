@@ -6,17 +6,18 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from billsim.stripe import invoices
+from billsim.core.ids import short
+from billsim.stripe import invoice_items, invoices, pending_updates
 from billsim.stripe.backend import Act
 from billsim.stripe.lists import Page, page
-from billsim.stripe.objects import Invoice, ItemList, Subscription, SubscriptionItem, SubscriptionStatus
-from billsim.stripe.params import Types, check, merged_metadata, refusal
+from billsim.stripe.naming import stem
+from billsim.stripe.objects import Book, Invoice, Subscription, SubscriptionStatus
+from billsim.stripe.params import Types, refusal
+from billsim.stripe.prorations import prorations
 
-UPDATE: Types = {"metadata": dict, "default_payment_method": str, "cancel_at_period_end": bool, "items": list, "proration_behavior": ("none",)}
 CANCEL: Types = {"invoice_now": bool, "prorate": bool}
 LIST: Types = {"status": ("all", "incomplete", "incomplete_expired", "trialing", "active", "past_due", "canceled", "unpaid", "paused")}
-_ITEM: Types = {"id": str, "price": str, "quantity": int}
-_ENDED = ("canceled", "incomplete_expired")
+ENDED = ("canceled", "incomplete_expired")
 
 
 def set_status(act: Act, subscription: Subscription, status: SubscriptionStatus) -> None:
@@ -28,13 +29,15 @@ def set_status(act: Act, subscription: Subscription, status: SubscriptionStatus)
 def invoice_failed(act: Act, invoice: Invoice) -> None:
     """A scheduled attempt, or a due date, has passed without the money. Only the latest invoice moves the status."""
     subscription = _billed_by(act, invoice)
-    if subscription is not None and subscription.status in ("active", "trialing"):
+    if subscription is not None and subscription.status in ("active", "trialing") and not pending_updates.waits_for(subscription, invoice.id):
         set_status(act, subscription, "past_due")
 
 
 def invoice_paid(act: Act, invoice: Invoice) -> None:
-    """The latest invoice is paid, which makes the subscription active; older ones may still be owed."""
+    """The latest invoice is paid, which makes the subscription active, and applies what waited for it; older ones may still be owed."""
     subscription = _billed_by(act, invoice)
+    if subscription is not None and pending_updates.waits_for(subscription, invoice.id):
+        subscription = pending_updates.apply(act, subscription)
     if subscription is not None and subscription.status in ("incomplete", "past_due", "unpaid"):
         set_status(act, subscription, "active")
 
@@ -51,7 +54,9 @@ def invoice_voided(act: Act, invoice: Invoice) -> None:
     subscription = _billed_by(act, invoice)
     if subscription is None:
         return
-    if subscription.status == "incomplete":
+    if pending_updates.waits_for(subscription, invoice.id):
+        pending_updates.forget(act, subscription)
+    elif subscription.status == "incomplete":
         act.update("customer.subscription.updated", subscription, status="incomplete_expired", ended_at=act.now_s)
     elif subscription.status in ("past_due", "unpaid") and not _owes_before(act, invoice):
         set_status(act, subscription, "active")
@@ -67,16 +72,25 @@ def _billed_by(act: Act, invoice: Invoice) -> Subscription | None:
     """The subscription of which this is the latest invoice, if it has not ended."""
     book = act.backend.books[invoice.customer]
     subscription = book.subscriptions.get(invoice.subscription or "")
-    if subscription is None or subscription.status in _ENDED or subscription.latest_invoice not in (invoice.id, None):
+    if subscription is None or subscription.status in ENDED:
         return None
-    return subscription
+    return subscription if subscription.latest_invoice in (invoice.id, None) or _is_latest_that_counts(book, subscription, invoice) else None
+
+
+def _is_latest_that_counts(book: Book, subscription: Subscription, invoice: Invoice) -> bool:
+    """The invoice of a change that came to nothing, or that has yet to be paid for, decides nothing: the one before it does."""
+    latest = book.invoices.get(subscription.latest_invoice or "")
+    if latest is None or latest.billing_reason != "subscription_update" or (latest.status != "void" and subscription.pending_update is None):
+        return False
+    others = [i for i in book.invoices.values() if i.subscription == subscription.id and i.status != "void" and i.id != latest.id]
+    return bool(others) and max(others, key=lambda i: i.created).id == invoice.id
 
 
 def give_up(act: Act, invoice: Invoice) -> None:
     """The final action of the retry schedule, which Stripe skips where the latest invoice is paid."""
     book = act.backend.books[invoice.customer]
     subscription = book.subscriptions.get(invoice.subscription or "")
-    if subscription is None or subscription.status in (*_ENDED, "incomplete"):
+    if subscription is None or subscription.status in (*ENDED, "incomplete"):
         return
     latest = book.invoices.get(subscription.latest_invoice or "")
     if latest is not None and latest.status == "paid":
@@ -92,6 +106,7 @@ def give_up(act: Act, invoice: Invoice) -> None:
 
 def end(act: Act, subscription: Subscription) -> Subscription:
     """Cancel: for good, and what is owed stays owed."""
+    subscription = pending_updates.withdraw(act, subscription, expired=True)
     moments = {"canceled_at": act.now_s, "ended_at": act.now_s}
     canceled: Subscription = act.put(replace(subscription, status="canceled", **moments))
     act.emit("customer.subscription.deleted", canceled)
@@ -112,43 +127,27 @@ def list_(act: Act, id: str, params: dict[str, Any]) -> Page:
 
 
 def cancel(act: Act, id: str, params: dict[str, Any]) -> Subscription:
-    """Cancel now. Raises StripeError (404, as Stripe does) for one that has ended."""
+    """Cancel now. `prorate` gives the unused time back, with the next invoice, or with `invoice_now` at once, to the customer's balance.
+
+    Raises StripeError (404, as Stripe does) for one that has ended.
+    """
     subscription = act.backend.subscription(id)
-    if subscription.status in _ENDED:
+    if subscription.status in ENDED:
         raise refusal("resource_missing", f"No such subscription: {id!r} has ended.", 404)
-    if params.get("invoice_now") or params.get("prorate"):
-        raise refusal("parameter_invalid", "invoice_now and prorate: a cancelled period is not billed.")
-    return end(act, subscription)
+    if params.get("prorate") and subscription.status not in ("trialing", "incomplete"):
+        items = subscription.items.data
+        invoice_items.settle(act, subscription, prorations(items, (), act.now_s, ends=True))
+    canceled = end(act, subscription)
+    return _bill_the_end(act, canceled) if params.get("invoice_now") else canceled
 
 
-def update(act: Act, id: str, params: dict[str, Any]) -> Subscription:
-    """Set what is given; another price or quantity counts from the next period. Raises StripeError."""
-    old = act.backend.subscription(id)
-    if old.status in _ENDED:
-        raise refusal("subscription_canceled", f"Subscription {id} has ended: only a new one can be made.")
-    fields: dict[str, Any] = {}
-    if "default_payment_method" in params:
-        method = params["default_payment_method"] or None
-        fields["default_payment_method"] = act.backend.owned_method(old.customer, method) if method else None
-    if "cancel_at_period_end" in params:
-        fields["cancel_at_period_end"] = params["cancel_at_period_end"]
-        fields["canceled_at"] = act.now_s if params["cancel_at_period_end"] else None
-    if params.get("items"):
-        if params.get("proration_behavior") != "none":
-            raise refusal("parameter_missing", "Changed items need proration_behavior=none: proration is not simulated.")
-        fields["items"] = ItemList(_changed_items(act, old, params["items"]))
-    fields["metadata"] = merged_metadata(old.metadata, params.get("metadata"))
-    updated: Subscription = act.update("customer.subscription.updated", old, **fields)
-    return updated
-
-
-def _changed_items(act: Act, subscription: Subscription, changes: list[dict[str, Any]]) -> tuple[SubscriptionItem, ...]:
-    items = {item.id: item for item in subscription.items.data}
-    for change in changes:
-        check(change, _ITEM, ("id",))
-        item = items.get(change["id"])
-        if item is None:
-            raise refusal("resource_missing", f"No such subscription item: {change['id']!r}.")
-        price = act.backend.price(change["price"]) if "price" in change else item.price
-        items[item.id] = replace(item, price=price, quantity=change.get("quantity", item.quantity))
-    return tuple(items.values())
+def _bill_the_end(act: Act, canceled: Subscription) -> Subscription:
+    """What waits for an invoice is billed with one that Stripe does not collect."""
+    waiting = invoice_items.waiting(act.backend.books[canceled.customer], canceled.id)
+    if not waiting:
+        return canceled
+    id = act.backend.free(f"in_{stem(canceled.id)}_end.{short(act.task)}")
+    act.backend.made_by(id, act.origin)
+    drafted = invoices.draft(act, canceled, id, "subscription_cancel", (), waiting, start=act.now_s, end=act.now_s)
+    invoices.finalize(act, drafted, auto_advance=False)
+    return act.put(replace(canceled, latest_invoice=id))  # type: ignore[no-any-return]

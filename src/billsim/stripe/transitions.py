@@ -3,7 +3,7 @@
 A change outside its table is a bug of the simulation and raises; a *request* for one is refused before it gets here.
 
 Sources: https://docs.stripe.com/invoicing/integration/workflow-transitions, https://docs.stripe.com/billing/subscriptions/overview,
-https://docs.stripe.com/payments/paymentintents/lifecycle
+https://docs.stripe.com/payments/paymentintents/lifecycle, https://docs.stripe.com/payments/setupintents/lifecycle, https://docs.stripe.com/disputes
 """
 
 from __future__ import annotations
@@ -42,11 +42,27 @@ CHARGE: Mapping[str, frozenset[str]] = {
     "succeeded": frozenset(),
     "failed": frozenset(),
 }
+SETUP_INTENT: Mapping[str, frozenset[str]] = {
+    "requires_payment_method": frozenset({"requires_confirmation", "requires_action", "processing", "succeeded", "canceled"}),
+    "requires_confirmation": frozenset({"requires_payment_method", "requires_action", "processing", "succeeded", "canceled"}),
+    "requires_action": frozenset({"requires_payment_method", "processing", "succeeded", "canceled"}),
+    "processing": frozenset({"requires_payment_method", "succeeded", "canceled"}),
+    "canceled": frozenset(),
+    "succeeded": frozenset(),
+}
+DISPUTE: Mapping[str, frozenset[str]] = {
+    "needs_response": frozenset({"under_review", "won", "lost"}),
+    "under_review": frozenset({"won", "lost"}),
+    "won": frozenset(),
+    "lost": frozenset(),
+}
 TABLES: Mapping[str, Mapping[str, frozenset[str]]] = {
     "invoice": INVOICE,
     "subscription": SUBSCRIPTION,
     "payment_intent": PAYMENT_INTENT,
     "charge": CHARGE,
+    "setup_intent": SETUP_INTENT,
+    "dispute": DISPUTE,
 }
 
 

@@ -9,7 +9,7 @@ from billsim.core.policy import DunningPolicy
 from billsim.engine.decide import decide as decide_by_the_rules
 from billsim.engine.dunning_brain import Decide
 from billsim.engine.recompute import Recompute
-from billsim.facade import pay_bad_debt
+from billsim.facade import doors
 from billsim.ports import Component, Effect, Engine, Handler, Message, Steps
 from billsim.world import World
 
@@ -42,7 +42,7 @@ class Mutated:
         deaf: Mapping[str, Sequence[str]] | None = None,
         alter: Callable[[World], None] | None = None,
     ) -> None:
-        base = Recompute(policy, decide=decide, doors=(pay_bad_debt.component(),))
+        base = Recompute(policy, decide=decide, doors=doors.today(policy))
         self._base: Engine = base
         self._deaf = deaf or {}
         self._alter = alter

@@ -12,9 +12,9 @@ from billsim.engine import consequences, dunning_brain, email
 from billsim.engine.decide import decide
 from billsim.engine.diff import NOTIFY
 from billsim.explore.mutants.applying import held_back, is_dunning_row
-from billsim.explore.mutants.base import CONSEQUENCES, Mutated, Planted, instead, misheard, swapped
+from billsim.explore.mutants.base import CONSEQUENCES, Mutated, Planted, instead, swapped
 from billsim.explore.mutants.deciding import State, each, said
-from billsim.ports import AccountState, Act, Consequence, Decision, Effect, GatherAll, Handler, Message, Steps
+from billsim.ports import AccountState, Act, Consequence, Decision, Effect, GatherAll, Handler, Message, Start, Steps
 from billsim.stripe.objects import Invoice
 
 ORCHESTRATION, EMAIL = consequences.NAME, email.NAME
@@ -29,18 +29,29 @@ def _without_key(component: str) -> Callable[[DunningPolicy], Mutated]:
 
 def _as_the_brain_saw(policy: DunningPolicy) -> Mutated:
     """Consequences go by what the brain had before it as it decided."""
-    seen: dict[str, AccountState] = {}
+    return Mutated(policy, around={dunning_brain.NAME: _handing_on, ORCHESTRATION: instead(_recall)})
 
-    def remember(effect: Any, answer: Any, message: Message) -> Any:
-        if isinstance(effect, GatherAll):
-            seen[message.account] = answer
-        return answer
 
-    def recall(effect: Any, message: Message) -> Generator[Effect, Any, Any]:
-        known = seen.pop(message.account, None) if isinstance(effect, GatherAll) else None
-        return known if known is not None else (yield effect)
+def _handing_on(handle: Handler) -> Handler:
+    def handled(message: Message) -> Steps:
+        seen: list[AccountState] = []
 
-    return Mutated(policy, around={dunning_brain.NAME: misheard(remember), ORCHESTRATION: instead(recall)})
+        def perform(effect: Any, _message: Message) -> Generator[Effect, Any, Any]:
+            if isinstance(effect, Start) and effect.component == ORCHESTRATION:
+                return (yield replace(effect, body={"seen": seen}))
+            answer = yield effect
+            if isinstance(effect, GatherAll):
+                seen[:] = [answer]
+            return answer
+
+        yield from instead(perform)(handle)(message)
+
+    return handled
+
+
+def _recall(effect: Any, message: Message) -> Generator[Effect, Any, Any]:
+    seen = message.body.get("seen")
+    return seen.pop() if isinstance(effect, GatherAll) and seen else (yield effect)
 
 
 def _sent_as_ordered(policy: DunningPolicy) -> Mutated:

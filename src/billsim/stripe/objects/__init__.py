@@ -1,0 +1,105 @@
+"""Stripe's objects, with Stripe's field names and status machines (API 2026-10-28.endive, as the official SDK's typed parameters give them).
+
+Frozen: an event's `data.object` is the object itself, as it stood. Times are whole seconds since the epoch, amounts are minor units, metadata
+values are strings.
+"""
+
+from __future__ import annotations
+
+from billsim.stripe.objects.base import API_VERSION, Period, StripeObject
+from billsim.stripe.objects.book import Book, StripeError
+from billsim.stripe.objects.customers import (
+    Card,
+    Customer,
+    InvoiceSettings,
+    ItemList,
+    Mandate,
+    PaymentMethod,
+    Price,
+    Recurring,
+    Subscription,
+    SubscriptionItem,
+    SubscriptionStatus,
+)
+from billsim.stripe.objects.events import Emitted, Event, EventData, EventRequest
+from billsim.stripe.objects.invoices import (
+    CreditNote,
+    CreditNoteRefund,
+    Invoice,
+    InvoiceItem,
+    InvoiceItemParent,
+    InvoiceParent,
+    InvoicePayment,
+    InvoiceStatus,
+    ItemDetails,
+    ItemOwner,
+    LineItem,
+    LineList,
+    LineParent,
+    StatusTransitions,
+    SubscriptionDetails,
+)
+from billsim.stripe.objects.payments import (
+    BalanceTransaction,
+    Charge,
+    ChargeStatus,
+    Dispute,
+    DisputeStatus,
+    EvidenceDetails,
+    PaymentError,
+    PaymentIntent,
+    PaymentIntentStatus,
+    Refund,
+    SetupIntent,
+    SetupIntentStatus,
+)
+
+__all__ = [
+    "API_VERSION",
+    "BalanceTransaction",
+    "Book",
+    "Card",
+    "Charge",
+    "ChargeStatus",
+    "CreditNote",
+    "CreditNoteRefund",
+    "Customer",
+    "Dispute",
+    "DisputeStatus",
+    "Emitted",
+    "Event",
+    "EventData",
+    "EventRequest",
+    "EvidenceDetails",
+    "Invoice",
+    "InvoiceItem",
+    "InvoiceItemParent",
+    "InvoiceParent",
+    "InvoicePayment",
+    "InvoiceSettings",
+    "InvoiceStatus",
+    "ItemDetails",
+    "ItemOwner",
+    "ItemList",
+    "LineItem",
+    "LineList",
+    "LineParent",
+    "Mandate",
+    "PaymentError",
+    "PaymentIntent",
+    "PaymentIntentStatus",
+    "PaymentMethod",
+    "Period",
+    "Price",
+    "Recurring",
+    "Refund",
+    "SetupIntent",
+    "SetupIntentStatus",
+    "StatusTransitions",
+    "StripeError",
+    "StripeObject",
+    "Subscription",
+    "SubscriptionDetails",
+    "SubscriptionItem",
+    "SubscriptionStatus",
+]
