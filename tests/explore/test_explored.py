@@ -56,6 +56,11 @@ def test_a_spent_budget_is_no_verdict() -> None:
     assert (found.verdict, found.data["complete"], found.data["complete_within"]) == ("unknown", False, 0)
 
 
+def test_what_a_small_bound_covered_stands_where_all_is_too_much() -> None:
+    found = looked(load(find("dunning/void_after_bad_debt")), "recompute", None, runs=1_000)
+    assert (found.verdict, found.data["complete"], found.data["complete_within"]) == ("unknown", False, 2)
+
+
 def test_the_pair_that_does_not_commute() -> None:
     found = looked(load(find("races/void_pay_card_recompute")), "recompute")
     one, other = found.data["non_commuting"]

@@ -132,6 +132,8 @@ class Twin(Search):
         self._first, self._second, self.compared = story, second, 0
 
     def meet(self, place: Any, options: Any) -> int:
+        if len(options) == 1:
+            return super().meet(place, options)
         looking = Looking(self._second)
         with pytest.raises(Known):
             self._second.begin(looking, path_of(place.way))
@@ -146,11 +148,13 @@ class Looking(Search):
     seen: tuple[str, list[str]]
 
     def meet(self, place: Any, options: Any) -> int:
+        if len(options) == 1:
+            return 0
         self.seen = self._stage.name(), [option.name for option in options]
         raise Known
 
 
-@pytest.mark.parametrize("engine", ["recompute", "legacy"])
+@pytest.mark.parametrize("engine", ["recompute", "legacy", "mutant:gather_cached", "mutant:filter_remembers_early", "mutant:async_at_most_once"])
 @pytest.mark.parametrize("name", ["dunning/pay_bad_debt_vs_webhook", "races/written_off_then_paid", "dunning/crash_between_writes"])
 def test_a_state_is_the_same_by_rewinding_and_from_the_beginning(name: str, engine: str) -> None:
     scenario = load(find(name))

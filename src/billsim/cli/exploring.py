@@ -89,7 +89,7 @@ def _bar(bars: Bars, name: str) -> Any:
 
 
 def _progress(to: Progress) -> str:
-    return f"{to.switches} switches, {to.runs:,} branches, {to.states:,} states"
+    return f"{'any number of' if to.switches is None else to.switches} switches, {to.runs:,} branches, {to.states:,} states"
 
 
 def _write(found: Exploration, engine: str, seed: int, out: Path | None) -> None:

@@ -16,8 +16,8 @@ from simpy.core import Infinity
 class Wake:
     """Something that happens at an instant: the kernel calls `fire`. One object may be scheduled again and again, but waits once at a time.
 
-    Under an order it knows when it is `due_ms`, and of the question that left that open its `label`, and the answer (`open_ms` of the delay): '' and 0
-    where the instant is fixed.
+    Under an order it knows when it is `due_ms`, and of the question that left that open its `label`, and the answer (`open_ms` of the delay): '' and
+    0 where the instant is fixed.
     """
 
     __slots__ = ("label", "due_ms", "open_ms")

@@ -26,8 +26,10 @@ class Email:
         self._decide = decide
 
     def handle(self, message: Message) -> Steps:
-        """Send the notice with the key `body["key"]`, or withdraw it. Without a key, whatever is called for: a contract that is over has kept back what
-        was ordered before it, and the key keeps everything else from being told twice.
+        """Send the notice with the key `body["key"]`, or withdraw it.
+
+        Without a key, whatever is called for: a contract that is over has kept back what was ordered before it, and keys keep the rest from being told
+        twice.
         """
         key = str(message.body.get("key", ""))
         state: AccountState = yield GatherAll(message.account)

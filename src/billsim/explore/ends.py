@@ -14,7 +14,7 @@ from billsim.stripe.objects import Book
 from billsim.world import World
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
-_BOOK = ("customer", "payment_methods", "subscriptions", "invoices", "payment_intents", "charges")
+_BOOK = tuple(name for name in Book.__slots__ if name != "id")
 _DUNNING = ("status", "retry_count", "escalation_level")
 # How an engine keeps its books: what was done stands in another order after another way, and how often a row was written tells of the way alone.
 _BOOKKEEPING = frozenset({"version"})

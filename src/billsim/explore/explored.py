@@ -43,9 +43,9 @@ class Asked(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """How far a search is: orders of how many switches are being tried, branches tried and states met."""
+    """How far a search is: orders of how many switches are being tried (None: of any number), branches tried and states met."""
 
-    switches: int
+    switches: int | None
     runs: int
     states: int
 
@@ -133,10 +133,10 @@ def _search(story: Story, asked: Asked, began_ns: int, progress: Callable[[Progr
 
     def moved(search: Search) -> None:
         if progress is not None and search.runs % 50 == 1:
-            progress(Progress(search.level, search.runs, search.states))
+            progress(Progress(search.level if search.switches is not None else None, search.runs, search.states))
 
-    bounds = [asked.switches] if asked.switches is not None else [_FIRST, None]
-    for bound in bounds:
+    within = -1
+    for bound in [asked.switches] if asked.switches is not None else [_FIRST, None]:
         search = Search(story, switches=bound, reduce=asked.reduce, most_runs=asked.runs, enough=enough)
         try:
             found = search.run(moved)
@@ -144,7 +144,8 @@ def _search(story: Story, asked: Asked, began_ns: int, progress: Callable[[Progr
             raise Stopped(search.explored()) from None
         if found.failing or not found.complete:
             break
-    return search, found
+        within = bound if bound is not None else within
+    return search, found if found.within is None else found._replace(within=max(within, found.within))
 
 
 def _shows(falling: End) -> Callable[[RunResult], bool]:

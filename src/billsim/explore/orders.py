@@ -68,7 +68,7 @@ class Stage(Protocol):
         ...
 
     def save(self) -> Any:
-        """The moment that is now."""
+        """The moment that is now; None where it cannot be taken up again, so that its branches are tried from the beginning."""
         ...
 
     def name(self) -> str:
@@ -258,8 +258,9 @@ class Search:
     def _hold(self, branches: int) -> Held | None:
         if not branches or self._moments >= MOST_MOMENTS:
             return None
-        self._moments += 1
-        return Held(self._stage.save(), branches)
+        moment = self._stage.save()
+        self._moments += moment is not None
+        return Held(moment, branches) if moment is not None else None
 
     def _revisit(self, place: Place, node: Node, options: Sequence[Option]) -> None:
         """A state met again with less asleep than before: what was left out then is tried now."""

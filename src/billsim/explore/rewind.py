@@ -2,7 +2,8 @@
 
 A moment is a shallow copy of everything that can change, found by walking from the world through whatever it refers to; rows, Stripe's objects,
 messages and records are values and are not walked. Nobody has to say what changes: what is not named here as constant is kept.
-A handler at work cannot be copied: its tape holds what it was answered, and it is begun again and told the same.
+A handler at work cannot be copied: its tape holds what it was answered, and it is begun again and told the same. That leads to the same place if it
+goes by its answers alone; one that looks at what its engine remembers is begun again while that is as it was.
 """
 
 from __future__ import annotations
@@ -104,11 +105,19 @@ class Tape:
         """The next effect, as a generator's `throw`."""
         return self._hear(Said(self.said, self.asked, None, failure))
 
+    def catch_up(self) -> None:
+        """Begin again now if that is necessary, and not only when the next answer comes."""
+        if self.said is not None and self._told is not self.said:
+            self._begin_again(self.said)
+
+    def _begin_again(self, said: Said | None) -> None:
+        self._steps, self._told = self._begin(), said
+        for each in conversation(said):
+            _tell(self._steps, each)
+
     def _hear(self, said: Said) -> Any:
         if self._steps is None or self._told is not said.before:
-            self._steps = self._begin()
-            for each in conversation(said.before):
-                _tell(self._steps, each)
+            self._begin_again(said.before)
         self.said = self._told = said
         self.asked = _tell(self._steps, said)
         self._watch(self, self.asked)

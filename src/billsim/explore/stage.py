@@ -117,7 +117,8 @@ class Story:
         self._ends: dict[tuple[str, tuple[str, ...]], End] = {}
         self._phase = [STORM, 0]
         self._rewinder = Rewinder([world, self._phase, self.failed, *handles])
-        self._states = States(world, self.failed, _nothing if engine in engines.names() else Remembered([self.engine, *handles]))
+        self._remembered = _nothing if engine in engines.names() else Remembered([self.engine, *handles])
+        self._states = States(world, self.failed, self._remembered)
         self._groups = {account: customer for customer, accounts in world.stores.by_customer.items() if len(accounts) > 1 for account in accounts}
         if prepare is not None:
             prepare(world)
@@ -143,12 +144,15 @@ class Story:
     def resume(self, search: Search, moment: Saved, option: int, asleep: Asleep) -> End:
         """As the protocol says."""
         self._rewinder.rewind(moment.moment)
+        if self._remembered is not _nothing:
+            for task in self.world.runtime.running.values():
+                task.steps.catch_up()  # type: ignore[attr-defined]
         self.guide.go_on(search, moment.bookmark, option, asleep)
         return self._play(search)
 
-    def save(self) -> Saved:
-        """As the protocol says."""
-        return Saved(self._rewinder.save(), self.guide.bookmark())
+    def save(self) -> Saved | None:
+        """As the protocol says. There is none once the engine remembers something: its handlers would be told of what they came to know earlier."""
+        return None if self._remembered() else Saved(self._rewinder.save(), self.guide.bookmark())
 
     def name(self) -> str:
         """As the protocol says."""

@@ -20,6 +20,7 @@ from billsim.ports import AccountState, StripeState
 from billsim.runtime.gather import GATHERED
 from billsim.runtime.task import Task
 from billsim.stores.base import Shard, Undo
+from billsim.stripe.objects import Book
 from billsim.world import World
 
 
@@ -31,7 +32,7 @@ def _value_of(thing: Any) -> Any:
 
 
 encode: Callable[[Any], bytes] = msgspec.json.Encoder(enc_hook=_value_of).encode
-_BOOK = StripeState.__struct_fields__
+_BOOK = tuple(name for name in Book.__slots__ if name != "id")
 # Each store, and where an AccountState has its rows.
 _FIELDS = tuple(zip([name for name in GATHERED if not name.startswith("stripe.")], AccountState.__struct_fields__[1:8], strict=True))
 # The running gathers: label -> the shard that is read, and how many writes to it had been remembered when the gather began, and after each step that
@@ -117,7 +118,7 @@ class States:
     def _of_state(self, state: AccountState) -> list[Any]:
         account, stripe = state.account, state.stripe
         digests: list[Any] = [self._digest(account, name, getattr(state, field)) for name, field in _FIELDS]
-        digests += [self._digest(account, name, getattr(stripe, name)) for name in _BOOK]
+        digests += [self._digest(account, name, getattr(stripe, name)) for name in StripeState.__struct_fields__]
         return [digests, state.shared_with]
 
     def _digest(self, account: str, name: str, part: Any) -> int:
