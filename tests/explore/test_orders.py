@@ -259,6 +259,27 @@ def test_an_engine_that_remembers_is_not_merged_by_mistake() -> None:
     assert digests(explored(make(), reduce=False)) == digests(brute(make()))
 
 
+def test_what_a_handler_went_by_is_not_looked_up_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache that handlers share: one that is begun again must not find in it what came later."""
+
+    def caching() -> list[Handle]:
+        cache: dict[str, int] = {}
+
+        def handle(message: Message) -> Steps:
+            yield Read("cf_prod", message.account)
+            if "seen" not in cache:
+                row = yield Read("subs_dunning", message.account)
+                cache["seen"] = row.retry_count if row is not None else 0
+            yield Write("subs_dunning", message.account, {"retry_count": cache["seen"] + 1})
+
+        return [handle, handle, sets("subs_dunning", retry_count=7)]
+
+    found = explored(caching(), reduce=False)
+    monkeypatch.setattr("billsim.explore.orders.MOST_MOMENTS", 0)
+    assert found == explored(caching(), reduce=False)
+    assert len(found.ends) > 2
+
+
 @pytest.mark.parametrize("rows", [1, 2])
 def test_an_endless_run_is_told(rows: int) -> None:
     def spins(message: Message) -> Steps:

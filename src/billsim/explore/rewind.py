@@ -93,7 +93,7 @@ class Tape:
         self.said: Said | None = None
         self.asked: Any = None
         self._begin = begin
-        self._steps: Steps | None = None
+        self._steps: Any = None
         self._told: Said | None = None
         self._watch = watch
 
