@@ -28,7 +28,7 @@ class Email:
     def handle(self, message: Message) -> Steps:
         """Send the notice with the key `body["key"]`, or withdraw it.
 
-        Without a key, whatever is called for: a contract that is over has kept back what was ordered before. Keys keep the rest from being told twice.
+        Without a key, whatever is called for: a contract that is over has kept back what was ordered before. Keys keep the rest from going twice.
         """
         key = str(message.body.get("key", ""))
         state: AccountState = yield GatherAll(message.account)
