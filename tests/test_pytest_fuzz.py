@@ -65,6 +65,9 @@ def test_a_failure_ends_with_the_shrunk_story_and_the_one_command_that_repeats_i
 
 def test_what_failed_once_is_tried_first_the_next_time(tmp_path: Path) -> None:
     text = (
+        # Hypothesis keeps no database of examples where it takes itself to run in CI.
+        "from hypothesis import settings\n"
+        "settings.load_profile('default')\n"
         "runs = []\n"
         "@billsim.fuzz(runs=100)\n"
         "def test_it(scenario):\n"
