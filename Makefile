@@ -1,4 +1,5 @@
-# From a bare clone, with Python 3.11+ and make: `make demo`, `make test`, `make check`, `make bench`, `make clean`.
+# From a bare clone, with Python 3.11+ and make: `make demo`, `make test`, `make check`, `make bench`,
+# `make digests` (10,000 seeds, each in two processes), `make clean`.
 
 # The first of these that runs and is new enough makes the environment; `make PYTHON=/path/to/python` names another.
 PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11
@@ -6,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench digests clean
 
 demo: $(VENV)/installed
 	@$(BIN)/billsim compare dunning/late_failed_after_paid; status=$$?; \
@@ -30,6 +31,9 @@ bench: $(VENV)/installed-dev
 	$(BIN)/python -m pytest benchmarks -q
 	$(BIN)/python -m benchmarks.day recompute
 	$(BIN)/python -m benchmarks.day legacy
+
+digests: $(VENV)/installed-dev
+	$(BIN)/python -m benchmarks.digests 10000
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .grimp_cache .hypothesis .benchmarks
