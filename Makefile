@@ -1,5 +1,5 @@
 # From a bare clone, with Python 3.11+ and make: `make demo`, `make test`, `make check`, `make bench`,
-# `make digests` (10,000 seeds, each in two processes), `make clean`.
+# `make digests` (10,000 seeds, each in two processes), `make views` (compiles the views that ship; takes npm), `make clean`.
 
 # The first of these that runs and is new enough makes the environment; `make PYTHON=/path/to/python` names another.
 PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11
@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test check bench digests clean
+.PHONY: demo test check bench digests views clean
 
 demo: $(VENV)/installed
 	@$(BIN)/billsim compare dunning/late_failed_after_paid; status=$$?; \
@@ -35,6 +35,9 @@ bench: $(VENV)/installed-dev
 digests: $(VENV)/installed-dev
 	$(BIN)/python -m benchmarks.digests 10000
 
+views: $(VENV)/dataform/installed
+	$(BIN)/python -c "from pathlib import Path; from billsim.warehouse.dataform import ship; print(ship(Path('$(VENV)/dataform/node_modules')))"
+
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .grimp_cache .hypothesis .benchmarks
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -51,4 +54,9 @@ $(VENV)/installed: pyproject.toml
 
 $(VENV)/installed-dev: $(VENV)/installed
 	@$(PIP) install --editable '.[dev]'
+	@touch $@
+
+# Dataform's own packages, as the views pin them. Tests that hold us against them fetch them themselves, where npm is there.
+$(VENV)/dataform/installed: src/billsim/warehouse/views/package-lock.json $(VENV)/installed-dev
+	@$(BIN)/python -m tests.warehouse.npm
 	@touch $@

@@ -77,8 +77,8 @@ def given(site: Site, account: str) -> GivenAccount:
         return GivenAccount(account=account, price=price, card="good", invoices=(_exhausted(account, 3 * DAY_MS), newer))
     days = {BAD: dice.randint(8, 20), EXHAUSTED: dice.choice([3, 6]), BY_PAYPAL: dice.randint(8, 11)}[site.base]
     invoice = _exhausted(account, days * DAY_MS - dice.randint(0, 12) * HOUR_MS)
-    instrument = "paypal" if site.base == BY_PAYPAL else "card"
-    return GivenAccount(account=account, price=price, card="good", invoices=(invoice,), instrument=instrument, paid_before=dice.random() < 0.7)
+    by_paypal: dict[str, Any] = {"instrument": "paypal", "rows": {"subs_customer": {"vault": "braintree"}}} if site.base == BY_PAYPAL else {}
+    return GivenAccount(account=account, price=price, card="good", invoices=(invoice,), paid_before=dice.random() < 0.7, **by_paypal)
 
 
 def _exhausted(account: str, ago_ms: int) -> GivenInvoice:

@@ -14,6 +14,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from billsim import stores as all_stores
+from billsim.engine.orders import ANNOUNCED
 from billsim.ports import (
     AccountState,
     Act,
@@ -73,6 +74,7 @@ class Driver:
         self.book: Book = shard.stripe or Book("")
         self.effects: list[Effect] = []
         self.sent: list[Send] = []
+        self.announced: list[Send] = []
         self.queued: list[Message] = []
         self.acts: list[Act] = []
         self.declines = False
@@ -156,6 +158,8 @@ class Driver:
                 return self._call(component, effect)
             case Send(kind=kind) if kind.startswith("async."):
                 self.queued.append(Message(f"{what.name}.{kind}.{len(self.effects)}", "e", kind, effect.account, self.now_ms, None, effect.body))
+            case Send(kind=kind) if kind in ANNOUNCED.values():
+                self.announced.append(effect)
             case Send():
                 self.sent.append(effect)
             case Start():
@@ -282,3 +286,10 @@ class Driver:
 
     def _charges_retrieve(self, effect: CallStripe) -> Any:
         return self.book.charges[effect.id]
+
+    def _charges_list(self, effect: CallStripe) -> Any:
+        found = [each for each in self.book.charges.values() if each.payment_intent == effect.params["payment_intent"]]
+        return Page(tuple(sorted(found, key=lambda each: -each.created)), False, "/v1/charges")
+
+    def _payment_methods_retrieve(self, effect: CallStripe) -> Any:
+        return self.book.payment_methods[effect.id]

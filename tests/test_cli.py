@@ -26,7 +26,7 @@ from billsim.scenario.toml_file import dump
 
 START_MS = 1_773_446_400_000  # 2026-03-14T00:00:00Z
 STORY = Scenario(id="test/story", start=START_MS, until=START_MS + 86_400_000, given=(GivenAccount(account="ada"),))
-COMMANDS = ("run", "compare", "shrink", "replay", "when", "doctor", "import", "scenarios", "engines", "faults")
+COMMANDS = ("run", "compare", "shrink", "replay", "when", "doctor", "import", "scenarios", "engines", "faults", "touchpoints")
 Answered = tuple[int, str, str]
 
 

@@ -107,7 +107,7 @@ def test_a_population_has_no_orders(capsys: pytest.CaptureFixture[str]) -> None:
 )
 def test_ctrl_c_says_what_was_covered(tmp_path: Path, stops_at: int, covered: str) -> None:
     engine = """
-import os, signal
+import os, signal, types
 from billsim.core.policy import DunningPolicy
 from billsim.engine.recompute import Recompute
 
@@ -116,12 +116,12 @@ class Stopping(Recompute):
         super().__init__(DunningPolicy())
 
     def wakes(self, message):
-        COUNT[0] += 1
-        if COUNT[0] == STOPS_AT or (not STOPS_AT and message.name.startswith("once.more.")):
+        COUNT.calls += 1
+        if COUNT.calls == STOPS_AT or (not STOPS_AT and message.name.startswith("once.more.")):
             os.kill(os.getpid(), signal.SIGINT)
         return super().wakes(message)
 
-COUNT = [0]
+COUNT = types.SimpleNamespace(calls=0)  # nothing that an engine would remember by, so it is not taken back
 STOPS_AT = int(os.environ["STOPS_AT"])
 """
     (tmp_path / "stopping.py").write_text(engine, encoding="utf-8")

@@ -25,7 +25,7 @@ ALLOWED = {
     "_thread": {"core/guard.py"},
     "datetime": {"core/time.py", "core/guard.py", "scenario/"},
     "threading": {"core/guard.py"},
-    "subprocess": {"doctor.py", "bench.py", "external/"},
+    "subprocess": {"doctor.py", "bench.py", "external/", "warehouse/dataform/"},
     "socket": set(),
     "asyncio": set(),
     "multiprocessing": {"explore/workers.py"},

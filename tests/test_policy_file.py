@@ -67,7 +67,7 @@ WRONG = [
     ("[statuses]\nhealty = 'ok'", "p.toml:2: statuses.healty: unknown name of billsim's 'healty': healthy, retrying, delinquent, bad_debt (did you mean 'healthy'?)"),  # noqa: E501
     ("[statuses]\nhealthy = 'bad_debt'", "p.toml:2: statuses.healthy: 'bad_debt' is the name of 'bad_debt' already"),
     ("[statuses]\nhealthy = ''", "p.toml:2: statuses.healthy: must not be empty"),
-    ("[columns.subs_duning]\nstatus = 'x'", "p.toml:1: columns.subs_duning: unknown store 'subs_duning': subs_dunning, subs_account, subs_customer, billing_prod, cf_prod, ope, www, facade_cache (did you mean 'subs_dunning'?)"),  # noqa: E501
+    ("[columns.subs_duning]\nstatus = 'x'", "p.toml:1: columns.subs_duning: unknown store 'subs_duning': subs_dunning, subs_account, subs_customer, billing_prod, cf_prod, ope, www, facade_cache, cfbill_migrations_audit (did you mean 'subs_dunning'?)"),  # noqa: E501
     ("[program]\nrestarts = 1000", "p.toml:2: program.restarts: must be at most 100"),
     ("[program]\nanswer = '0s'", "p.toml:2: program.answer: must be more than nothing"),
     ("", "p.toml: the file is empty"),

@@ -115,7 +115,7 @@ def _recompute(policy: DunningPolicy, _settings: StripeSettings) -> Engine:
 
 
 def _legacy(policy: DunningPolicy, settings: StripeSettings) -> Engine:
-    return LegacyEngine(policy, marks_uncollectible=settings.final_invoice == "mark_uncollectible", doors=doors.of_before())
+    return LegacyEngine(policy, marks_uncollectible=settings.final_invoice == "mark_uncollectible", doors=doors.of_before(policy))
 
 
 def _lifted(name: str, make: Callable[[], Handles | Decides]) -> Callable[[DunningPolicy, StripeSettings], Engine]:

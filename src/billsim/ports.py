@@ -241,11 +241,22 @@ Handler = Callable[[Message], Steps]
 
 
 class Component(msgspec.Struct, frozen=True):
-    """A named part of an engine. `writer` is its identity before the stores: `engine`, `facade`, `entitlements`, `pipe`, `www_sync`."""
+    """A named part of an engine. `writer` is its identity before the stores: `engine`, `facade`, `entitlements`, `pipe`, `www_sync`.
+
+    `primary`: what it reads comes from each store's primary, and never from a replica, which may be behind.
+    """
 
     name: str
     writer: str
     handle: Handler
+    primary: bool = False
+
+
+class Doors(msgspec.Struct, frozen=True):
+    """Components that stand before an engine, such as the facade's, and what wakes them: kinds of messages -> names."""
+
+    components: tuple[Component, ...] = ()
+    wakes: Mapping[str, tuple[str, ...]] = {}
 
 
 class Engine(Protocol):

@@ -10,15 +10,18 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
+from billsim import rehearsal
 from billsim.checks.judge import Report
 from billsim.core.choices import Recorded, Reseeded, Seeded
 from billsim.core.guard import guarded
 from billsim.core.measure import clock_ns
 from billsim.core.platform import Platform
+from billsim.core.policy import DunningPolicy
 from billsim.core.schedule import Schedule
 from billsim.core.time import HOUR_MS, iso
 from billsim.core.trace import DriftRecord, Sink, Trace
 from billsim.engines import end_engine, load_engine, modules_of
+from billsim.handover import Handover
 from billsim.ports import Engine
 from billsim.scenario import orders
 from billsim.scenario.errors import InputError
@@ -31,7 +34,7 @@ SHIPPED = Platform()
 
 
 class Progress(NamedTuple):
-    """How far a run is: simulated instants, what has happened, and the phase (`storm`, `calm`, `drain`)."""
+    """How far a run is: simulated instants, what has happened, and the phase (`before`, `storm`, `calm`, `drain`)."""
 
     now_ms: int
     start_ms: int
@@ -103,7 +106,7 @@ def run_scenario(
     """
     choices = _choices(scenario, seed, overrides, tape, strict, reseed)
     choices.taped = out is not None or keep_tape
-    scenario = tell(scenario, choices)
+    scenario = rehearsal.ruled(tell(scenario, choices), platform)
     policy = platform.dunning(scenario.stripe.max_attempts)
     chosen = load_engine(engine, policy, scenario.stripe, platform)
     trace, kept_tape, records = Trace(), [], []  # type: tuple[Trace, list[tuple[str, int]], list[Any]]
@@ -122,14 +125,16 @@ def run_scenario(
             progress(Progress(world.kernel.now, scenario.start, _end_ms(scenario), world.kernel.events, counts, phase))
 
     began = clock_ns()
-    with _ending(chosen), guarded(modules_of(engine, chosen)), rare_collections():
-        world = World(scenario, chosen, choices, trace, policy, bodies=bodies, order=schedule)
+    first = _first(scenario, chosen, policy, platform)
+    with _ending(chosen), _ending(first), guarded(modules_of(engine, chosen)), rare_collections():
+        world = World(scenario, first, choices, trace, policy, bodies=bodies, order=schedule)
         _begin(choices, world)
         built = clock_ns()
-        drained = _live(world, after_slice)
+        handover = _handover(world, chosen)
+        drained = _live(world, after_slice, handover=handover) and (handover is None or handover.drained)
         report = world.judge.finish(world.kernel.now)
     after_slice("drain")
-    data = _as_json(world, report, seed, engine, drained, (clock_ns() - began) // 1_000_000)
+    data = _as_json(world, report, seed, engine, drained, (clock_ns() - began) // 1_000_000) | _told_of(handover) | rehearsal.figures(world, report)
     if platform != SHIPPED:
         data["policy"] = platform.source
     data["build_s"] = (built - began) // 1_000_000 / 1000
@@ -184,12 +189,13 @@ def look_at(
         raise InputError(f"{iso(at_ms)} is before the run, which begins at {iso(scenario.start)}", key="--until")
     choices = _recorded(scenario, seed, tape, strict)
     choices.taped = False
-    scenario = tell(scenario, choices)
+    scenario = rehearsal.ruled(tell(scenario, choices), platform)
     policy = platform.dunning(scenario.stripe.max_attempts)
     chosen = load_engine(engine, policy, scenario.stripe, platform)
-    with _ending(chosen), guarded(modules_of(engine, chosen)), rare_collections():
-        world = World(scenario, chosen, choices, Trace(), policy)
-        _live(world, lambda _phase: None, at_ms)
+    first = _first(scenario, chosen, policy, platform)
+    with _ending(chosen), _ending(first), guarded(modules_of(engine, chosen)), rare_collections():
+        world = World(scenario, first, choices, Trace(), policy)
+        _live(world, lambda _phase: None, at_ms, _handover(world, chosen))
         if world.kernel.now < at_ms and not world.pending:
             raise InputError(f"{iso(at_ms)} is after the run, which ends at {iso(world.kernel.now)}", key="--until")
         return look(world), choices.off_tape
@@ -223,10 +229,30 @@ def _recorded(scenario: Scenario, seed: int, tape: Mapping[str, int], strict: bo
     return Recorded(seed, tape if strict else {**scenario.answers, **tape}, strict=strict)
 
 
-def _live(world: World, after_slice: Callable[[str], None], until_ms: int | None = None) -> bool:
-    """The storm, the calm, and then until nothing is on its way; False when that took too long. `until_ms`: no further than that."""
+def _first(scenario: Scenario, chosen: Engine, policy: DunningPolicy, platform: Platform) -> Engine:
+    """The engine that a world begins with: the one that hands it over, where it is handed over."""
+    return chosen if scenario.before is None else load_engine(scenario.before.engine, policy, scenario.stripe, platform)
+
+
+def _handover(world: World, chosen: Engine) -> Handover | None:
+    return None if world.scenario.before is None else Handover(world, world.scenario.before, chosen)
+
+
+def _told_of(handover: Handover | None) -> dict[str, Any]:
+    return {} if handover is None else {"handover": handover.figures()}
+
+
+def _live(world: World, after_slice: Callable[[str], None], until_ms: int | None = None, handover: Handover | None = None) -> bool:
+    """The storm, the calm, and then until nothing is on its way; False when that took too long. `until_ms`: no further than that. With a `handover`
+    there is a part before the storm.
+    """
     storm_ms, calm_ms = world.scenario.until, _end_ms(world.scenario)
     stop_ms = calm_ms + 1 if until_ms is None else until_ms
+    if handover is not None:
+        _advance(world, min(world.scenario.handover, stop_ms), "before", after_slice)
+        if stop_ms <= world.scenario.handover:
+            return False
+        handover.perform()
     _advance(world, min(storm_ms, stop_ms), "storm", after_slice)
     if stop_ms <= storm_ms:
         return False

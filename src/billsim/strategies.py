@@ -20,7 +20,7 @@ from billsim.core.platform import Platform
 from billsim.core.schedule import Schedule
 from billsim.run import SHIPPED, RunResult, run_scenario
 from billsim.scenario.plan import Scenario
-from billsim.scenario.tales import tell
+from billsim.scenario.tales import tell_as
 from billsim.scenario.toml_file import find, load
 
 TALES = "fuzz/tales"
@@ -172,7 +172,7 @@ def _story(scenario: Scenario, drawn: bytes) -> Scenario:
     kinds, tale, _ = _cut(drawn, len(scenario.faults), len(drawn))
     faults = {name: dial for (name, dial), byte in zip(scenario.faults.items(), kinds, strict=True) if byte >= HALF}
     some = replace(scenario, faults=faults)
-    return some if some.tales is None else tell(some, Drawn(some.tales.accounts, tale))
+    return some if some.tales is None else tell_as(some, Drawn(some.tales.accounts, tale))
 
 
 def _deviations(drawn: bytes) -> tuple[tuple[int, int], ...]:

@@ -15,6 +15,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from billsim import handover, rehearsal
 from billsim.core.time import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, iso
 from billsim.core.trace import DriftRecord
 from billsim.scenario.orders import offset_label
@@ -58,6 +59,8 @@ def show_run(out: Console, result: RunResult, scenario: str, run_dir: str | None
     say(out, _figures(data))
     if data.get("marks_missing"):
         say(out, f"  never reached, though the scenario asks for it: {', '.join(data['marks_missing'])}")
+    _show_handover(out, data)
+    _show_remediation(out, data)
     _show_findings(out, data)
     if result.drift:
         out.print(codes_table({data["engine"]: data}))
@@ -97,6 +100,7 @@ def show_comparison(out: Console, comparison: Comparison, scenario: str) -> None
         out.print(codes_table(data))
     for name, result in comparison.results.items():
         say(out, f"{name}: {_headline_end(result)}", COLOURS[result.verdict])
+        _show_handover(out, result.data)
         _show_findings(out, result.data)
         show_drift(out, result.drift, None)
     _show_pairing(out, comparison)
@@ -198,8 +202,9 @@ def codes_table(data: Mapping[str, Mapping[str, Any]]) -> Table:
 
 
 def _policy(data: Mapping[str, Any]) -> dict[str, str]:
-    """The option that repeats a run under a policy file; none for a run without."""
-    return {"policy": data["policy"]} if data.get("policy") else {}
+    """The options that repeat a run under a policy file, and with a choice of remediation; none for a run without."""
+    chosen = {"remediation": data["remediation"]["mode"]} if "remediation" in data else {}
+    return {**({"policy": data["policy"]} if data.get("policy") else {}), **chosen}
 
 
 def command(name: str, scenario: str, **options: Any) -> str:
@@ -240,6 +245,16 @@ def _figures(data: Mapping[str, Any]) -> str:
     if drift["unhealable"]:
         text += f", {drift['unhealable']} that no engine could heal"
     return f"{text}; digest {data['digest']}"
+
+
+def _show_remediation(out: Console, data: Mapping[str, Any]) -> None:
+    for line in rehearsal.lines(data["remediation"]) if "remediation" in data else ():
+        say(out, line)
+
+
+def _show_handover(out: Console, data: Mapping[str, Any]) -> None:
+    for line in handover.lines(data["handover"]) if "handover" in data else ():
+        say(out, line)
 
 
 def _show_findings(out: Console, data: Mapping[str, Any]) -> None:

@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from billsim import stores as all_stores
+from billsim.actors.asking import ask
 from billsim.actors.crons import Nightly, run_nightly
+from billsim.actors.crowd import Callers
 from billsim.actors.customer import Customers
 from billsim.actors.incident import Incident
+from billsim.actors.mishaps import Mishaps
+from billsim.actors.nights import open_warehouse
 from billsim.actors.story import Storyteller
 from billsim.checks import marks
 from billsim.checks.judge import Judge
+from billsim.checks.successor import Successor
 from billsim.checks.truth import Expected, truth
 from billsim.core.at_least_once import Done, Parcel
 from billsim.core.choices import Choices
@@ -21,21 +28,24 @@ from billsim.core.kernel import Kernel, Order
 from billsim.core.latency import ROW_OFFSET
 from billsim.core.policy import DunningPolicy
 from billsim.core.time import HOUR_MS
-from billsim.core.trace import ActionRecord, LatencyRecord, MessageRecord, Trace, WriteRecord
-from billsim.faults.catalogue import weather_of
+from billsim.core.trace import ActionRecord, LatencyRecord, MessageRecord, RemediationRecord, Trace, WriteRecord
+from billsim.faults.catalogue import Weather, weather_of
 from billsim.pipe.forwarding import DeliveryError, Pipe
 from billsim.ports import Component, Engine, Message, Send
 from billsim.queues import async_processing, domain_events
+from billsim.remediation.loading import beside
 from billsim.runtime import Runtime, Task
 from billsim.scenario import given, orders, population
 from billsim.scenario.plan import Scenario, TimelineRow
+from billsim.stores import cfbill_migrations_audit
 from billsim.stores.base import OwnershipError, Shard
 from billsim.stripe.api import Stripe
 from billsim.stripe.objects import Emitted, StripeError
 
 DRAIN_MS = HOUR_MS
-# What Stripe writes to a customer about.
-_MAILED = frozenset({"invoice.payment_failed", "payment_intent.requires_action"})
+AUDIT = cfbill_migrations_audit.SCHEMA.name
+# What a customer is told of by Stripe, by mail or in the browser.
+_MAILED = frozenset({"invoice.payment_failed", "payment_intent.requires_action", "setup_intent.requires_action"})
 
 
 class World:
@@ -56,8 +66,8 @@ class World:
         order: Order | None = None,
     ) -> None:
         self.scenario = scenario
-        self.engine = engine
-        self.components: Mapping[str, Component] = engine.components
+        self.engine = beside(engine, scenario.remediation, policy)
+        self.components: Mapping[str, Component] = self.engine.components
         self.choices = choices
         self.trace = trace
         self.policy = policy
@@ -65,6 +75,8 @@ class World:
         self.pipe_latency_ms = Histogram()
         self.pending = 0
         self._dirty: dict[str, Shard] = {}
+        # By customer: the events that somebody handles and that are under way.
+        self._under_way: dict[str, int] = {}
         self._actor = ""
         self._cause = ""
         self._misbehaved: Exception | None = None
@@ -78,17 +90,31 @@ class World:
         self.domain_events = domain_events.queue(self.kernel, choices, self._consume, self._log_message, loses_ack=loses_ack)
         self.async_processing = async_processing.queue(self.kernel, choices, self._consume, self._log_message, loses_ack=loses_ack)
         self.runtime = Runtime(self.kernel, choices, self.stores, self.stripe, trace, self)
-        if self.weather is not None and self.weather.strikes_tasks:
-            self.runtime.expose(self.weather)
-        self.judge = Judge(self.stores, policy, trace)
+        if self.weather is not None:
+            self._expose(self.weather)
+        self.judge = Judge(self.stores, policy, trace) if scenario.before is None else Successor(self.stores, policy, trace)
         self.judge.blame.line_of = self.runtime.line_of
         self.judge.writer_of = self._writer_of
+        self.judge.has_price = self.stripe.has_price
         self.storyteller = Storyteller(self)
         self.customers = Customers(self, scenario.population) if scenario.population else None
-        self.nightly = Nightly(self, scenario.cron_minute)
+        self.callers = Callers(self.storyteller, scenario)
+        self.nightly = Nightly(self, scenario.cron_minute, self.weather)
+        self.mishaps = Mishaps(self)
+        self.warehouse = open_warehouse(self)
         self._furnish()
         if alter := getattr(engine, "alter", None):
             alter(self)
+
+    def _expose(self, weather: Weather) -> None:
+        """Let faults strike where components work; each only where one is on."""
+        if weather.misleads_reads:
+            self.runtime.mislead(weather)
+        if weather.strikes_requests:
+            self.runtime.unsettle(weather)
+        # Last: whoever begins an effect is to live to do so.
+        if weather.strikes_tasks:
+            self.runtime.expose(weather)
 
     # -- the beginning ---------------------------------------------------------------------------------------------------------------
 
@@ -105,6 +131,9 @@ class World:
         self.stripe.resume(scenario.end)
         self._await_boundaries()
         self.nightly.start()
+        self.callers.start()
+        if self.weather is not None:
+            self.mishaps.start(self.weather, self.stores.names, scenario.until - scenario.start)
         racing = {index for group in orders.racing_groups(scenario.timeline) for index in group}
         for index, row in enumerate(scenario.timeline):
             self._schedule_row(index, row, racing=index in racing)
@@ -122,12 +151,24 @@ class World:
         self.storyteller.perform(index, self.scenario.timeline[index])
 
     def _await_boundaries(self) -> None:
-        """A backstory whose truth moves by the clock has a delayed message on its way, under an engine that listens to such."""
+        """A backstory whose truth moves by the clock has a delayed message on its way, under an engine that listens to such. Where one that does not
+        will hand the platform over, none was ever ordered.
+        """
         for shard in self.stores.awake():
             account, dunning = shard.account, shard.one("subs_dunning")
             due_ms = dunning.next_boundary_ms if dunning is not None else None
             if due_ms is not None and self.engine.wakes(Message("", "e", "boundary", account, 0)):
                 self._publish(f"{account}.boundary.given", "boundary", account, {}, due_ms)
+            elif due_ms is not None and self.scenario.before is not None:
+                shard.rows = {**shard.rows, "subs_dunning": replace(dunning, next_boundary_ms=None)}
+
+    def exchange(self, engine: Engine) -> None:
+        """From now on another engine runs the platform. What it would have ordered, had it run it before, it has not."""
+        self.engine = beside(engine, self.scenario.remediation, self.policy)
+        self.components = self.engine.components
+        self.marks.clear()
+        if alter := getattr(engine, "alter", None):
+            alter(self)
 
     # -- steps of the kernel -----------------------------------------------------------------------------------------------------------
 
@@ -160,9 +201,11 @@ class World:
         """The storm is over: nothing fails or is held any more, and customers do nothing new."""
         if self.weather is not None:
             self.weather.stopped = True
+        self.mishaps.end()
         self.pipe.release_all()
+        self.callers.stopped = True
         if self.customers is not None:
-            self.customers.stopped = True
+            self.customers.stop()
 
     def redrive(self) -> None:
         """The operator sends every dead letter once more."""
@@ -230,7 +273,8 @@ class World:
             return
         self.storyteller.hear(emitted)
         if self.customers is not None:
-            for account in self.accounts_of(emitted.customer):
+            # Of several accounts on one customer, the address is that of whoever was there first.
+            for account in self.accounts_of(emitted.customer)[:1]:
                 self.customers.hear(emitted, account)
 
     # -- what the pipe delivers (Receiver) ---------------------------------------------------------------------------------------------
@@ -241,6 +285,7 @@ class World:
 
     def forward(self, message: Message, attempt: int, done: Done) -> None:
         """Start every component that a message wakes; `done` hears of the first failure when all have ended."""
+        doubled = self.weather is not None and attempt == 1 and self.weather.doubles(message)
         try:
             woken = [self.components[name] for name in self.engine.wakes(message)]
         except Exception as failure:
@@ -250,8 +295,11 @@ class World:
         if not woken:
             done(None)
             return
-        left, first = len(woken), None
         prefix = f"e/{message.name}" if attempt == 1 else f"e/{message.name}/attempt{attempt}"
+        prefixes = (prefix, f"{prefix}/instance2") if doubled else (prefix,)
+        left, first = len(woken) * len(prefixes), None
+        if doubled:
+            self.runtime.mark(marks.TWO_AT_WORK, message.account, prefix)
 
         def ended(task: Task, failure: Exception | None) -> None:
             nonlocal left, first
@@ -263,8 +311,9 @@ class World:
                 done(first)
 
         start = self.runtime.start
-        for component in woken:
-            start(component, message, f"{prefix}/{component.name}", ended)
+        for prefix in prefixes:
+            for component in woken:
+                start(component, message, f"{prefix}/{component.name}", ended)
 
     def _engine_failed(self, message: Message, failure: Exception) -> None:
         what = f"{self.engine.name} could not say what {message.kind} wakes: {type(failure).__name__}: {failure}"
@@ -272,8 +321,15 @@ class World:
 
     def on_the_way(self, customer: str, by: int) -> None:
         """A message for the customer's accounts has set out or ended."""
+        self._under_way[customer] = self._under_way.get(customer, 0) + by
         for account in self.accounts_of(customer):
             self.busy(account, by)
+
+    def _moved_house(self, account: str, left: str, joined: str) -> None:
+        """An account is on another customer: what is on the way for the one that it left is not for it any more."""
+        for customer, times in ((left, -1), (joined, 1)):
+            if customer and (under_way := self._under_way.get(customer, 0)):
+                self.busy(account, times * under_way)
 
     def acknowledged(self, emitted: Emitted, at_ms: int) -> None:
         """The ingress answers 2xx at an instant."""
@@ -307,8 +363,20 @@ class World:
             mark = marks.of_write(record)
             if record.store == "subs_customer":
                 shard.stripe = self.stripe.books.get(record.new.stripe_customer)
+                left = record.old.stripe_customer if record.old is not None else ""
+                if left != record.new.stripe_customer:
+                    self._moved_house(shard.account, left, record.new.stripe_customer)
+            elif record.store == AUDIT:
+                self._attempted(shard.account, record)
         if mark is not None:
             self.runtime.mark(mark, shard.account, record.task)
+
+    def _attempted(self, account: str, record: WriteRecord) -> None:
+        """Remediation has entered an attempt to mend the account."""
+        row = record.new
+        self.trace.add(RemediationRecord("remediation", record.at_ms, account, row.params, row.result, row.failed))
+        for mark in marks.of_attempt(row):
+            self.runtime.mark(mark, account, record.task)
 
     def busy(self, account: str, by: int) -> None:
         """Something is on its way for the account (1), or has ended (-1)."""
@@ -376,11 +444,11 @@ class World:
 
     def request(self, kind: str, account: str, name: str, body: dict[str, Any]) -> None:
         """Send a request to the platform."""
-        self.forward(Message(name, "e", kind, account, self.kernel.now, None, body), 1, _answered)
+        ask(self, Message(name, "e", kind, account, self.kernel.now, None, body))
 
-    def announce(self, what: str, account: str, task: str) -> None:
-        """Publish the domain event that something of an account has changed."""
-        self._publish(f"{account}.{what}.{short(task)}", f"domain.{what}", account, {}, 0)
+    def announce(self, what: str, account: str, task: str, body: dict[str, Any] | None = None) -> None:
+        """Publish the domain event that something of an account has changed, or is to."""
+        self._publish(f"{account}.{what}.{short(task)}", f"domain.{what}", account, body or {}, 0)
 
     def act(self, actor: str, task: str, function: Callable[[], Any]) -> Any:
         """Do something as `actor`; Stripe's refusal is recorded and is its answer's end."""
@@ -392,6 +460,14 @@ class World:
             return None
         finally:
             self._actor = self._cause = ""
+
+    def is_at_work(self, name: str) -> bool:
+        """Whether what a message of this name woke has not come to its end."""
+        return any([task.startswith(f"e/{name}/") for task in self.runtime.running])
+
+    def reached(self, mark: str, account: str, task: str) -> None:
+        """Something worth reaching was reached."""
+        self.runtime.mark(mark, account, task)
 
     def customer_of(self, account: str) -> str:
         """The Stripe customer of an account; '' for one that Stripe does not know."""
@@ -421,7 +497,3 @@ class World:
         """For the checks: `engine` or `facade` for a component of the running engine, `world` for everybody else."""
         known = self.components.get(component)
         return "world" if known is None else "facade" if known.writer == "facade" else "engine"
-
-
-def _answered(_failure: Exception | None) -> None:
-    """A request has been answered; whoever sent it does not wait."""

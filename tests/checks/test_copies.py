@@ -148,6 +148,30 @@ def test_stripe_drift(name: str) -> None:
     assert subscriptions_differ({each.key: each for each in in_ope}, book) == wrong
 
 
+def test_what_stripe_never_heard_of_need_not_be_there_and_the_rest_must() -> None:
+    book = Book("cus_ada")
+    book.subscriptions = {each.id: each for each in [billed(PRO)]}
+    rows = {each.key: each for each in [bought(PRO, ADDON)]}
+    assert subscriptions_differ(rows, book, [("ope_ada", ADDON.product)]) == ""
+    assert subscriptions_differ(rows, book, [("ope_ada", PRO.product)]) == "addon of ope_ada is missing in sub_ada"
+    book.subscriptions = {each.id: each for each in [billed(PRO, msgspec.structs.replace(ADDON, quantity=1))]}
+    assert subscriptions_differ(rows, book, [("ope_ada", ADDON.product)]) == "addon quantity 1 at Stripe, 3 in OPE", "billed after all"
+    book.subscriptions = {}
+    assert subscriptions_differ(rows, book, [("ope_ada", ADDON.product)]) == "ope_ada is missing at Stripe"
+    assert subscriptions_differ(rows, book, [("ope_ada", "")]) == ""
+
+
+@pytest.mark.parametrize(("plans", "unhealable"), [((), False), (("pro_monthly",), True)])
+def test_what_has_no_price_at_stripe_at_the_beginning_is_set_apart(plans: tuple[str, ...], unhealable: bool) -> None:
+    shard, copies = Shard("ada"), Copies()
+    shard.stripe = Book("cus_ada")
+    shard.stripe.subscriptions = {each.id: each for each in [billed(PRO)]}
+    row = bought(PRO, msgspec.structs.replace(ADDON, plan="pro_monthly"))
+    shard.many["ope"] = {row.key: row}
+    assert copies.give_up_on_the_unpriced(shard, lambda plan: plan not in plans) is unhealable
+    assert copies.unbilled == ((("ope_ada", "addon"),) if unhealable else ())
+
+
 @pytest.mark.parametrize(
     ("level", "zones", "wrong"),
     [

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from billsim.core.policy import DunningPolicy
+from billsim.engine.orders import ANNOUNCED
 from billsim.engine.recompute import Recompute
-from billsim.ports import Act, CallStripe, CompareAndSet, Effect, GatherAll
+from billsim.ports import Act, CallStripe, CompareAndSet, Effect, GatherAll, Send
 from tests.driver import Driver, message, shard_of
 from tests.truth_table import millis
 
@@ -27,6 +28,22 @@ def test_flag_then_cancel_then_ban_each_after_a_fresh_look() -> None:
     ]
     assert len(driver.performed(GatherAll)) == 3
     assert driver.shard.one("subs_dunning").done == ("in_ada_1/bad_debt", "in_ada_1/cancel/ope_ada", "in_ada_1/ban")
+
+
+def test_each_is_announced_before_it_is_recorded_and_who_may_use_what_is_looked_at_again() -> None:
+    driver = world(52)
+    driver.run("consequences", WAKE)
+    assert [(send.kind, send.body["key"], send.body["subscription"]) for send in driver.announced] == [
+        ("account_flagged", "in_ada_1/bad_debt", ""),
+        ("subscription_canceled", "in_ada_1/cancel/ope_ada", "ope_ada"),
+        ("account_banned", "in_ada_1/ban", ""),
+    ]
+    told = [effect for effect in driver.effects if isinstance(effect, Act | Send) or "done" in getattr(effect, "fields", ())]
+    order = [type(effect) for effect in told]
+    assert order == [Act, Send, CompareAndSet] * 3
+    woken = {kind: tuple(driver.engine.wakes(message(f"domain.{name}"))) for kind, name in ANNOUNCED.items()}
+    heard = ("entitlements",)
+    assert woken == {"notify": (), "flag": (), "cancel": heard, "ban": heard, "unban": heard}
 
 
 def test_a_cancellation_goes_to_stripe_then_ope_then_the_record() -> None:

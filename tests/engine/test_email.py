@@ -29,7 +29,7 @@ def told(driver: Driver) -> list[tuple[str, str, str, str | None]]:
 def test_the_brain_orders_the_mail_and_the_mail_says_what_is_called_for() -> None:
     driver = world()
     driver.run("dunning_brain", WAKE)
-    assert [(send.kind, send.body) for send in driver.performed(Send)] == [("async.email", {"key": KEY})]
+    assert [(send.kind, send.body) for send in driver.performed(Send)][:1] == [("async.email", {"key": KEY})]
     assert told(driver) == [("notify", "in_ada_1", "retrying", KEY)]
     assert driver.shard.one("subs_dunning").done == (KEY,)
 
@@ -39,7 +39,15 @@ def test_what_is_ordered_is_recorded_only_after_it_was_sent() -> None:
     driver = world()
     driver.run("dunning_brain", WAKE)
     kinds = [type(effect) for effect in driver.effects if isinstance(effect, Send) or (isinstance(effect, CompareAndSet) and "done" in effect.fields)]
-    assert kinds == [Send, CompareAndSet]
+    assert kinds == [Send, CompareAndSet, Send]
+
+
+def test_what_was_told_is_announced() -> None:
+    driver = world()
+    driver.run("dunning_brain", WAKE)
+    assert [(send.kind, send.body["key"], send.body["step"]) for send in driver.announced] == [("customer_notified", KEY, "retrying")]
+    kinds = [type(effect) for effect in driver.effects if isinstance(effect, Act) or effect in driver.announced]
+    assert kinds == [Act, Send]
 
 
 def test_a_second_order_finds_nothing_new() -> None:
@@ -113,6 +121,13 @@ def test_a_key_that_names_no_notice_does_nothing(key: str) -> None:
     driver.now_ms = millis(22)
     driver.deliver(message("async.email", key=key))
     assert driver.changing() == [] and len(driver.effects) == 2
+
+
+@pytest.mark.parametrize(("done", "sent"), [([KEY], True), ([], False)])
+def test_when_a_contract_is_over_what_it_kept_back_is_sent_and_nothing_else(done: list[str], sent: bool) -> None:
+    driver = world(done=done)
+    driver.run("email", message("domain.account_type_changed"))
+    assert told(driver) == ([("notify", "in_ada_1", "retrying", KEY)] if sent else [])
 
 
 def test_a_contract_account_is_left_alone() -> None:

@@ -8,9 +8,10 @@ import pytest
 from msgspec.structs import replace
 
 from billsim.core.policy import DunningPolicy
+from billsim.engine import subscriptions_api
 from billsim.engine.recompute import Recompute
-from billsim.ports import CompareAndSet
-from billsim.stores.ope import OpeChange
+from billsim.ports import CompareAndSet, Send
+from billsim.stores.ope import OpeChange, OpeItem
 from tests.driver import Driver, message, shard_of
 from tests.truth_table import millis
 
@@ -48,8 +49,11 @@ def test_while_it_is_owed_for_dunning_says_what_becomes_of_it() -> None:
     assert ended(world("canceled", FAILED)) == ("active", "pro_monthly")
 
 
-def test_a_change_on_its_way_comes_to_its_own_end() -> None:
-    assert ended(world("canceled", [], scheduled=OpeChange("r", due_ms=millis(9), asked=True)))[0] == "active"
+def test_a_change_that_waits_for_a_day_that_will_not_come_is_told_of_as_through() -> None:
+    for items in ((), (OpeItem("zone_plan", "pro_lite", 1_000),)):
+        driver = world("canceled", [], scheduled=OpeChange("r", items, due_ms=millis(9), asked=True))
+        assert ended(driver)[0] == "canceled" and driver.shard.all("ope")["ope_ada"].scheduled is None
+        assert [effect.kind for effect in driver.performed(Send)].count(subscriptions_api.CHANGED) == 1
 
 
 def test_whoever_was_first_is_not_overwritten() -> None:

@@ -25,7 +25,7 @@ BRAIN = [
     "boundary",
     "request.recompute",
     "domain.account_type_changed",
-    "domain.mapping",
+    "domain.mapping_changed",
     "domain.flags",
 ]
 LEDGER = ["finalized", "paid", "payment_failed", "voided", "marked_uncollectible", "updated"]
@@ -45,6 +45,12 @@ def test_who_leaves_a_contract_has_the_ledger_and_the_notices_made_up_for() -> N
     assert ENGINE.wakes(message("domain.account_type_changed"))[1:] == ("invoicing", "email")
 
 
+def test_who_stands_on_another_customer_has_everything_made_up_for() -> None:
+    """What was heard of a customer on whom nobody stood, or two, was not acted upon."""
+    assert ENGINE.wakes(message("domain.mapping_changed"))[1:] == ("invoicing", "email", "identity")
+    assert Recompute(DunningPolicy()).wakes(message("domain.mapping_changed"))[1:] == ("invoicing", "email")
+
+
 def test_a_payment_request_wakes_the_isolated_endpoint_where_there_is_one() -> None:
     assert ENGINE.wakes(message("request.pay")) == ("pay_bad_debt",)
     assert Recompute(DunningPolicy()).wakes(message("request.pay")) == ()
@@ -61,4 +67,4 @@ def test_ignores(kind: str) -> None:
 
 
 def test_every_name_in_the_table_is_a_component() -> None:
-    assert {name for names in WAKES.values() for name in names} <= set(ENGINE.components)
+    assert {name for names in (*WAKES.values(), *doors.TODAY.values()) for name in names} <= set(ENGINE.components)

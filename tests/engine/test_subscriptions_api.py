@@ -315,6 +315,20 @@ def test_request_confirmed_carries_a_change_through() -> None:
     assert shop.row.items == (BUSINESS,) and shop.row.scheduled is None
 
 
+def test_what_waits_for_a_payment_stays_on_its_way_where_the_next_one_is_refused() -> None:
+    shop = Shop()
+    shop.bench.stripe.challenge("cus_ada")
+    shop.deliver(ask({**UPGRADE, **THERE}))
+    shop.card("insufficient_funds")
+    shop.deliver(ask(MORE, "m2"))
+    assert shop.why()[-1] == "refused" and shop.row.scheduled is not None and shop.row.scheduled.items == (BUSINESS,)
+    shop.deliver(ask({**DOWNGRADE, "when": "period_end"}, "m3"))
+    assert shop.why()[-1] == "unconfirmed"
+    shop.bench.stripe.confirm(next(iter(shop.book.payment_intents)), "w/bank")
+    shop.settle()
+    assert shop.agrees() and shop.row.items == (BUSINESS,) and shop.row.scheduled is None
+
+
 def test_another_change_takes_the_place_of_one_that_waits_to_be_paid() -> None:
     shop = Shop()
     shop.card("insufficient_funds")

@@ -87,7 +87,8 @@ def _believes_the_last(message: Message) -> Steps:
     """Not invariant under splits: what the latest event said of the charge stands."""
     kind = message.kind.rpartition(".")[2]
     state: AccountState = yield GatherAll(message.account)
-    yield CallStripe("customers.update", message.account, state.stripe.customer.id, {"metadata": {"account_type": f"{kind} {message.event.created}"}})
+    told = {"account_type": f"{kind} {message.event.data.object.id}"}
+    yield CallStripe("customers.update", message.account, state.stripe.customer.id, {"metadata": told})
 
 
 class _Believes(Restless):

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from billsim.scenario.plan import Scenario
 from billsim.scenario.toml_file import find, load, loads
 
 SHIPPED = "dunning/"
+FOLDER = Path(__file__).with_name("mutants")
+FILES = tuple(sorted(file.stem for file in FOLDER.glob("*.toml")))
 
 
 def story(name: str) -> Scenario:
-    """A story of this page, or one that ships."""
+    """A story of this page or of its folder, or one that ships."""
+    if name in FILES:
+        return load(FOLDER / f"{name}.toml")
     if name.startswith(SHIPPED):
         return load(find(name))
     return loads(f'id = "mutants/{name}"\nstart = 2026-03-14T00:00:00Z\n{STORIES[name]}', f"{name}.toml")

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from billsim.core.at_least_once import Parcel
 from billsim.core.kernel import Call
-from billsim.explore.footprint import EVERYTHING, Footprint, footprint, gather, independent, is_free
+from billsim.explore.footprint import EVERYTHING, Footprint, footprint, gather, independent, is_free, may_be_now
 from billsim.ports import Act, CallStripe, CompareAndSet, Component, GatherAll, Message, Read, Scan, Sleep, Transact, Write
 from billsim.runtime.task import Answered, Task
 from billsim.stores.base import Change
+from billsim.stripe.objects import Emitted
 
 
 def waiting(effect: Any, account: str = "ada", due_ms: int = 10, open_ms: int = 10) -> Task:
@@ -89,3 +91,26 @@ def test_what_has_not_set_out_takes_the_clock_along() -> None:
 def test_an_answer_on_its_way_back_is_free() -> None:
     assert is_free(waiting(Answered(None, None)), 0)
     assert not is_free(waiting(Read("ope", "ada")), 0)
+
+
+def webhook(attempt: int, item: Any) -> Parcel:
+    """What Stripe's POST, half a second long, and a delivery of a tenth of one bring; it has just set out."""
+    parcel = Parcel(None, item, "evt", "w", "cus_ada")  # type: ignore[arg-type]
+    parcel.attempt, parcel.label, parcel.due_ms, parcel.open_ms = attempt, "w/pubsub/evt/attempt1", 600, 100
+    return parcel
+
+
+def test_a_webhook_takes_no_longer_than_an_order_wants() -> None:
+    """Both of its latencies are open; what is delivered again has its back-off to wait for, and any other message what it was delayed by."""
+    emitted = Emitted(None, "evt", "w", "cus_ada", 0)  # type: ignore[arg-type]
+    assert may_be_now(webhook(1, emitted), 0) and is_free(webhook(1, emitted), 0)
+    assert not may_be_now(webhook(2, emitted), 0) and not is_free(webhook(2, emitted), 0)
+    assert not may_be_now(webhook(1, ("boundary", 600)), 0)
+    assert may_be_now(webhook(1, ("boundary", 600)), 500)
+
+
+def test_a_webhook_goes_by_whose_the_customer_is_where_that_may_move() -> None:
+    found = webhook(1, Emitted(None, "evt", "w", "cus_ada", 0))  # type: ignore[arg-type]
+    assert not is_free(found, 0, resolves=True)
+    assert not independent(footprint(found, 0), of(Write("subs_customer", "bob", {"stripe_customer": "cus_ada"})))
+    assert independent(footprint(found, 0), of(Write("subs_dunning", "ada", {"retry_count": 1})))

@@ -6,9 +6,9 @@ import pytest
 
 from billsim.core.policy import DunningPolicy
 from billsim.engines import UnknownEngineError, check_engine, load_engine
-from billsim.explore.mutants import HELD_OUT, MUTANTS, PARTS, TUNED
+from billsim.explore.mutants import DUNNING, HELD_OUT, MUTANTS, PARTS, TUNED
 from billsim.run import run_scenario
-from tests.explore.mutant_stories import STORIES, story
+from tests.explore.mutant_stories import FILES, STORIES, story
 
 # Which story each falls on, and under which seed: where it takes a race or a fault, not every seed has it.
 FALLS: dict[str, tuple[str, int]] = {
@@ -78,6 +78,9 @@ FALLS: dict[str, tuple[str, int]] = {
     "waiting_is_exhausted": ("last_try_waits_for_the_customer", 0),
 }
 
+# The shrunk stories by which the rest were found, a file for each.
+FALLS |= {name: (name, 0) for name in FILES}
+
 
 @pytest.mark.parametrize("name", FALLS)
 def test_a_mutant_falls_where_recompute_holds(name: str) -> None:
@@ -94,7 +97,7 @@ def test_each_mutant_has_its_story_and_each_story_its_mutant() -> None:
 
 
 def test_recompute_holds_on_every_story_under_many_seeds() -> None:
-    for told in STORIES:
+    for told in (*STORIES, *FILES):
         scenario = story(told)
         for seed in range(4):
             assert run_scenario(scenario, seed=seed, bodies=False).verdict == "holds", (told, seed)
@@ -104,7 +107,8 @@ def test_there_are_enough_of_every_part_in_both_halves() -> None:
     for part in PARTS:
         halves = [mutant.half for mutant in MUTANTS.values() if mutant.part == part]
         assert min(halves.count(TUNED), halves.count(HELD_OUT)) >= 4
-    assert abs(sum(1 if mutant.half == TUNED else -1 for mutant in MUTANTS.values())) <= 1
+    for dunning in (True, False):
+        assert abs(sum(1 if mutant.half == TUNED else -1 for mutant in MUTANTS.values() if (mutant.part in DUNNING) == dunning)) <= 1
 
 
 def test_a_mutant_says_what_it_does_without_in_one_line() -> None:

@@ -235,6 +235,46 @@ def test_the_bounds_grow_up_to_everything(handles: list[Handle]) -> None:
     assert found[-1].ends == explored(handles, reduce=False).ends
 
 
+@settings(max_examples=40)
+@given(handles=handlers, rows=st.integers(1, 2))
+def test_what_is_spared_is_counted_all_the_same(handles: list[Handle], rows: int) -> None:
+    for bound in (1, 2):
+        tried, spared = explored(handles, rows, switches=bound, spare=False), explored(handles, rows, switches=bound)
+        assert spared.ends == tried.ends
+        assert (spared.orders, spared.within, spared.complete) == (tried.orders, bound, True)
+        assert spared.runs <= tried.runs
+
+
+@settings(max_examples=25)
+@given(handles=handlers)
+def test_what_another_account_does_is_left_to_its_turn(handles: list[Handle]) -> None:
+    """Also beside a step that may touch any account; an order that takes no account's turn for another's costs no more switches."""
+    accounts = ("ada", "bob")
+    mixed, apart = (explored(handles, 2, accounts=accounts, later=1, switches=2, apart=each) for each in (False, True))
+    assert mixed.complete and apart.complete
+    assert digests(mixed) <= digests(apart)
+
+
+@pytest.mark.parametrize("engine", ["recompute", "legacy"])
+@pytest.mark.parametrize("name", ["dunning/late_failed_after_paid", "dunning/void_after_bad_debt", "dunning/delinquent_paid_incomplete"])
+def test_a_told_story_ends_the_same_with_nothing_spared(name: str, engine: str) -> None:
+    def found(*, spare: bool) -> tuple[Explored, int]:
+        with Story(load(find(name)), engine).open() as story:
+            search = Search(story, switches=2, spare=spare)
+            return search.run(), search.spared
+
+    (tried, none), (spared, some) = found(spare=False), found(spare=True)
+    assert spared.ends == tried.ends and spared.complete
+    assert none == 0 < some
+    assert spared.runs + some == tried.runs
+
+
+def test_a_trail_leads_to_the_same_as_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    trailing = explored([counts(), sums, moves_both], switches=3)
+    monkeypatch.setattr("billsim.explore.orders.LONGEST_TRAIL", 0)
+    assert explored([counts(), sums, moves_both], switches=3) == trailing
+
+
 def test_an_engine_that_remembers_is_not_merged_by_mistake() -> None:
     """What it remembers is part of the state: without that, the two orders of the first two steps would be taken for one."""
 
@@ -257,6 +297,72 @@ def test_an_engine_that_remembers_is_not_merged_by_mistake() -> None:
 
     assert len(brute(make()).ends) == 2
     assert digests(explored(make(), reduce=False)) == digests(brute(make()))
+
+
+SEEN: dict[str, str] = {}
+LATEST = ""
+
+
+class Noting:
+    """Handlers that note who was first, one in each place where an engine can remember something."""
+
+    kept: dict[str, str] = {}
+
+    @staticmethod
+    def in_module(message: Message, name: str) -> str:
+        return SEEN.setdefault(message.account, name)
+
+    @staticmethod
+    def in_variable(_message: Message, name: str) -> str:
+        global LATEST
+        LATEST = LATEST or name
+        return LATEST
+
+    @staticmethod
+    def in_default(message: Message, name: str, kept: dict[str, str] = {}) -> str:  # noqa: B006 - that it is kept is what is tried
+        return kept.setdefault(message.account, name)
+
+    @classmethod
+    def in_class(cls, message: Message, name: str) -> str:
+        return cls.kept.setdefault(message.account, name)
+
+
+@pytest.mark.parametrize("note", [Noting.in_module, Noting.in_variable, Noting.in_default, Noting.in_class])
+def test_what_is_remembered_anywhere_is_part_of_the_state(note: Callable[[Message, str], str]) -> None:
+    def noting(name: str) -> Handle:
+        def handle(message: Message) -> Steps:
+            yield Read("cf_prod", message.account)
+            first = note(message, name)
+            yield Read("cf_prod", message.account)
+            yield Write("subs_account", message.account, {"name": first})
+
+        return handle
+
+    full, merged = brute([noting("one"), noting("two")]), explored([noting("one"), noting("two")], reduce=False)
+    assert len(full.ends) == 2
+    assert digests(merged) == digests(full)
+    assert (SEEN, LATEST, Noting.kept) == ({}, "", {})
+
+
+def test_what_an_engine_puts_into_the_platform_is_part_of_the_state() -> None:
+    """A filter of its own, which remembers more than the platform's."""
+
+    class Altering(Tiny):
+        def alter(self, world: Any) -> None:
+            heard: list[str] = []
+
+            def request(kind: str, account: str, name: str, body: dict[str, Any]) -> None:
+                heard.append(name)
+                ask(kind, account, name, body)
+
+            ask, world.request, self.heard = world.request, request, heard
+
+    with Story(story(2), lambda _policy: Altering([counts()])).open() as staged:
+        staged.begin(None)
+        heard = staged._remembered()
+        assert "row0" in heard and "row1" in heard
+        staged.rest()
+        assert staged._remembered() == ""
 
 
 def test_what_a_handler_went_by_is_not_looked_up_later(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -315,6 +421,15 @@ def test_a_gather_that_can_be_torn_in_too_many_ways_is_owned_up_to(monkeypatch: 
     with Story(story(1), lambda _policy: Tiny([sums, moves_both])).open() as staged:
         Search(staged, reduce=False).run()
         assert staged.guide.torn_short
+
+
+def test_no_more_tears_are_looked_for_than_there_are_switches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two branches can be torn, in three ways: in two of them one branch alone."""
+    monkeypatch.setattr("billsim.explore.guide.MOST_TEARS", 2)
+    for switches, short in ((None, True), (1, False)):
+        with Story(story(1), lambda _policy: Tiny([sums, moves_both])).open() as staged:
+            assert Search(staged, switches=switches, reduce=False).run().complete
+            assert staged.guide.torn_short is short
 
 
 def test_accounts_of_one_customer_are_one() -> None:

@@ -13,6 +13,7 @@ from billsim.scenario.plan import GivenAccount, Scenario, TimelineRow
 
 START_MS = 1_773_446_400_000
 ROW_MS = START_MS + 3_600_000
+LATER_MS = 30_000
 Handle = Callable[[Message], Steps]
 
 
@@ -31,7 +32,7 @@ class Tiny:
 
 def story(rows: int = 1, accounts: Sequence[str] = ("ada",), later: int = 0) -> Scenario:
     """So many requests of recompute at one instant, to the accounts in turn, and so many half a minute later."""
-    instants = [ROW_MS] * rows + [ROW_MS + 30_000] * later
+    instants = [ROW_MS] * rows + [ROW_MS + LATER_MS] * later
     timeline = tuple(
         TimelineRow(at=at, by="support", do="recompute", params={"account": accounts[n % len(accounts)]}) for n, at in enumerate(instants)
     )
@@ -39,13 +40,15 @@ def story(rows: int = 1, accounts: Sequence[str] = ("ada",), later: int = 0) -> 
     return Scenario(id="tiny", given=given, timeline=timeline, start=START_MS, until=ROW_MS + 60_000, calm_hours=1)
 
 
-def explored(handles: Sequence[Handle], rows: int = 1, *, accounts: Sequence[str] = ("ada",), wakes: Any = None, **how: Any) -> Explored:
+def explored(
+    handles: Sequence[Handle], rows: int = 1, *, accounts: Sequence[str] = ("ada",), wakes: Any = None, later: int = 0, **how: Any
+) -> Explored:
     """What a search of the story's orders under an engine of these handlers comes to."""
 
     def make(_policy: DunningPolicy) -> Any:
         return Tiny(handles, wakes)
 
-    with Story(story(rows, accounts), make).open() as staged:
+    with Story(story(rows, accounts, later), make).open() as staged:
         return Search(staged, **how).run()
 
 

@@ -131,8 +131,19 @@ def test_who_waits_for_the_dead_dies_with_it() -> None:
     assert [type(failure) for failure in platform.failures] == [ProcessDied, ProcessDied]
 
 
-@pytest.mark.parametrize(("kind", "repeated"), [("stripe.invoice.paid", True), ("boundary", True), ("request.pay", False), ("cron.nightly", False)])
-def test_what_nobody_repeats_is_known_to_the_hazards_for_all_that_it_starts(kind: str, repeated: bool) -> None:
+@pytest.mark.parametrize(
+    ("kind", "attempt", "repeated"),
+    [
+        ("stripe.invoice.paid", 5, True),
+        ("boundary", 1, True),
+        ("request.pay", 1, True),
+        ("request.pay", 2, False),
+        ("cron.nightly", 2, True),
+        ("cron.nightly", 3, False),
+    ],
+)
+def test_what_nobody_repeats_is_known_to_the_hazards_for_all_that_it_starts(kind: str, attempt: int, repeated: bool) -> None:
+    task = f"{TASK}/attempt{attempt}/p" if attempt > 1 else TASK
     platform, doom = exposed()
     platform.components["child"] = Component("child", "engine", writer("retry_count"))
 
@@ -140,9 +151,9 @@ def test_what_nobody_repeats_is_known_to_the_hazards_for_all_that_it_starts(kind
         yield ONE_LOOK
         yield Start("child", "ada", "stripe.invoice.paid")
 
-    platform.runtime.start(Component("p", "engine", parent), Message("m", "w", kind, "ada", START_MS), TASK, lambda *_: None)
+    platform.runtime.start(Component("p", "engine", parent), Message("m", "w", kind, "ada", START_MS), task, lambda *_: None)
     platform.run()
-    assert doom.asked == [(TASK, "ada", repeated), (f"{TASK}/child", "ada", repeated)]
+    assert doom.asked == [(task, "ada", repeated), (f"{task}/child", "ada", repeated)]
 
 
 # -- slowness ----------------------------------------------------------------------------------------------------------------------------

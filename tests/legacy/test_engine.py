@@ -120,6 +120,6 @@ def test_hears_nothing_of_a_void_but_for_the_ledger() -> None:
 
 
 def test_every_name_in_the_table_is_a_component() -> None:
-    engine = LegacyEngine(DunningPolicy(), doors=doors.of_before())
-    assert {name for names in WAKES.values() for name in names} <= set(engine.components)
+    engine = LegacyEngine(DunningPolicy(), doors=doors.of_before(DunningPolicy()))
+    assert {name for names in (*WAKES.values(), *doors.OF_BEFORE.values()) for name in names} <= set(engine.components)
     assert engine.wakes(message("boundary")) == () and engine.wakes(message("request.recompute")) == ()

@@ -53,9 +53,10 @@ def test_each_is_an_event_type_of_stripes_and_writes_known_stores() -> None:
 def test_every_wake_up_of_both_engines_can_come_through() -> None:
     """`invoice.updated` is left out: an engine that listens to it hears nothing, for every change that it tells of has an event of its own."""
     from billsim.engine.recompute import WAKES
+    from billsim.facade.doors import OF_BEFORE, TODAY
     from billsim.legacy.engine import WAKES as LEGACY_WAKES
 
-    heard = {kind.removeprefix("stripe.") for kind in (*WAKES, *LEGACY_WAKES) if kind.startswith("stripe.")}
+    heard = {kind.removeprefix("stripe.") for kind in (*WAKES, *LEGACY_WAKES, *TODAY, *OF_BEFORE) if kind.startswith("stripe.")}
     assert heard - set(HANDLERS) <= {"invoice.updated"}
 
 

@@ -17,6 +17,7 @@ from billsim.scenario.errors import InputError
 from billsim.scenario.plan import Population, Scenario
 from billsim.scenario.population_data import by_quantile, by_share, people
 from billsim.scenario.population_people import DIGITS, Calendar, Term
+from billsim.stores.subs_customer import BRAINTREE
 from billsim.stripe.objects import Book, Recurring
 from billsim.stripe.periods import period_end
 
@@ -115,6 +116,13 @@ def test_plans_counts_and_payment_methods_have_their_shares(town: World) -> None
     brands = Counter(method.card.brand for method in methods if method.card)
     assert all(near(brands[name], share, brands.total()) for name, share in data.payment_methods.brands.items())
     assert all((method.card is None) == (method.type != "card") for method in methods)
+
+
+def test_some_paypal_is_in_the_wrong_vault_and_nothing_else_is(town: World) -> None:
+    shards = list(town.stores.shards.values())
+    wrong = [shard for shard in shards if shard.one("subs_customer").vault == BRAINTREE]
+    assert near(len(wrong), people("saas").payment_methods.wrong_vault, len(shards))
+    assert {shard.stripe.payment_methods[f"pm_{shard.account}"].type for shard in wrong} == {"paypal"}
 
 
 def test_anchors_have_their_days_and_hours(town: World) -> None:
@@ -230,6 +238,7 @@ BROKEN: list[tuple[str, Any, str]] = [
     ("accounts", {"subscriptions": [100] * 10, "age_months": [0, 1], "never_paid": 1}, "accounts.subscriptions: at most 9 an account"),
     ("accounts", {"subscriptions": [1000], "age_months": [3, 1], "never_paid": 1}, "accounts.age_months: quantiles must be two or more, rising"),
     ("declines", {"on_a_day_ppm": 0, "short": 999, "short_days": [1, 2], "lost": 2}, "declines: short, lost and accounts.never_paid"),
+    ("payment_methods", {"instruments": {"paypal": 1000}, "brands": {"visa": 1000}, "wrong_vault": 1001}, "payment_methods.wrong_vault: is a share"),
     ("dunning", {"accounts": 1, "days_ago": [0, 1], "good_again_days": [0, 1], "lost": 1}, "dunning.days_ago: a debt of old is a day old"),
 ]
 

@@ -170,9 +170,11 @@ def params(given: list[str], by: str, do: str) -> st.SearchStrategy[dict[str, ob
             "text": WORD,
             "number": st.integers(0, 10**6),
             "bool": st.booleans(),
+            "value": WORD | st.booleans(),
             "account": st.sampled_from(given),
             "invoice": st.just(f"{given[0] if by in ACTORS else by}_1"),
             "event": st.sampled_from(EVENT_TYPES),
+            "candidates": st.just(f"{given[0]} stripe_drift sub_x, {given[0]} ledger_drift"),
             "choice": st.sampled_from(param.choices or ("",)),
         }
         return kinds[param.kind]

@@ -17,8 +17,10 @@ WRITERS = {
     "ope": {"engine"},
     "www": {"www_sync", "auto_resync_www"},
     "facade_cache": {"facade"},
+    "cfbill_migrations_audit": {"engine", "auto_resync_www"},
 }
 FIELDS = {
+    "cfbill_migrations_audit": {"at_ms": 0, "params": "{}", "result": "{}", "failed": False},
     "billing_prod": {
         "kind": "charge",
         "object_id": "ch_ada_1.1",
@@ -34,8 +36,9 @@ FIELDS = {
 
 def test_the_stores() -> None:
     assert set(SCHEMAS) == set(WRITERS)
-    assert {name for name, schema in SCHEMAS.items() if schema.append_only} == {"billing_prod"}
-    assert {name for name, schema in SCHEMAS.items() if schema.many} == {"billing_prod", "cf_prod", "ope", "www", "facade_cache"}
+    assert {name for name, schema in SCHEMAS.items() if schema.append_only} == {"billing_prod", "cfbill_migrations_audit"}
+    many = {"billing_prod", "cf_prod", "ope", "www", "facade_cache", "cfbill_migrations_audit"}
+    assert {name for name, schema in SCHEMAS.items() if schema.many} == many
 
 
 @pytest.mark.parametrize("store", SCHEMAS)

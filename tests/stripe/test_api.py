@@ -114,6 +114,8 @@ def test_payment_methods_are_made_attached_and_detached() -> None:
         bench.call("payment_methods.attach", made.id, {"customer": "cus_bob"})
     bench.call("customers.update", "cus_ada", {"invoice_settings": {"default_payment_method": made.id}})
     bench.call("payment_methods.detach", made.id)
+    told = next(each for each in bench.outbox.events if each.event.type == "payment_method.detached")
+    assert (told.customer, told.event.data.object.customer, told.event.data.previous_attributes) == ("cus_ada", None, {"customer": "cus_ada"})
     assert bench.types() == ["payment_method.attached", "customer.updated", "payment_method.detached", "customer.updated"]
     assert made.id not in bench.book.payment_methods and bench.call("payment_methods.retrieve", made.id).customer is None
     assert bench.book.customer is not None and bench.book.customer.invoice_settings.default_payment_method is None

@@ -459,6 +459,19 @@ def test_it_applies_when_the_bank_has_confirmed() -> None:
     assert (bench.subscription.pending_update, bench.subscription.items.data[0].price.unit_amount) == (None, 4000)
 
 
+def test_an_update_that_is_paid_while_its_subscription_is_past_due_is_one_change() -> None:
+    """Paid, it is active and has what was wanted: one event says both."""
+    bench = selling(status="past_due")
+    bench.stripe.challenge("cus_ada")
+    pending(bench)
+    assert (bench.subscription.status, bench.subscription.pending_update is None) == ("past_due", False)
+    bench.outbox.events.clear()
+    bench.stripe.confirm(f"pi_ada_update.{short(TASK)}", "w/ada/confirms")
+    assert (bench.subscription.status, bench.subscription.items.data[0].price.unit_amount) == ("active", 4000)
+    names = [emitted.name for emitted in bench.outbox.events]
+    assert len(set(names)) == len(names) and bench.types().count(SUBSCRIPTION) == 1
+
+
 def test_metadata_waits_with_it() -> None:
     """https://docs.stripe.com/changelog/dahlia/2026-05-27/pending-subscription-update-metadata"""
     bench = selling(metadata={"kept": "1"})

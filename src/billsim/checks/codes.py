@@ -85,7 +85,7 @@ def disagreements(
     """
     found: dict[str, str] = {}
     if not expected.applies:
-        return found if is_contract(shard, policy) else _unknown_whose(shard, copies, shared)
+        return found if is_contract(shard, policy) else unknown_whose(shard, copies, shared)
     rows = shard.rows
     dunning, flags, metadata = rows.get("subs_dunning") or _NO_ROW, rows["subs_account"].flags, shard.stripe.customer.metadata
     judge_debt(shard, expected, policy, dunning, flags, metadata, found)
@@ -103,7 +103,7 @@ def disagreements(
     return found
 
 
-def _unknown_whose(shard: Shard, copies: Copies, shared: bool) -> dict[str, str]:
+def unknown_whose(shard: Shard, copies: Copies, shared: bool) -> dict[str, str]:
     """mapping_drift, or orphaned_state where there is no account any more; without what was accepted at the beginning."""
     wrong = ((ORPHANED_STATE, rows_without_account(shard)), (MAPPING_DRIFT, mapping_wrong(shard, shared)))
     return {code: what for code, what in wrong if what and copies.accepted.get(code) != what}

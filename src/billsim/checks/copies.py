@@ -6,7 +6,7 @@ customer that it names, and rows beside what they are rows of. Each function say
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from billsim.core.policy import DunningPolicy
@@ -22,13 +22,17 @@ LIVE = ("trialing", "active", "past_due", "unpaid", "paused")
 ENDED = ("canceled", "incomplete_expired")
 # product -> (price, quantity, interval)
 Terms = dict[str, tuple[int, int, str]]
+# Something bought that Stripe has never heard of: (subscription of record, product; '' for all of it).
+Unbilled = tuple[str, str]
 
 
 # --- OPE beside Stripe -----------------------------------------------------------------------------------------------------------------------
 
 
-def subscriptions_differ(bought: Mapping[str, OpeSubscription], book: Book) -> str:
-    """stripe_drift: what was bought is not what Stripe bills. Missing, a ghost, or another quantity, price or interval."""
+def subscriptions_differ(bought: Mapping[str, OpeSubscription], book: Book, unbilled: Collection[Unbilled] = ()) -> str:
+    """stripe_drift: what was bought is not what Stripe bills. Missing, a ghost, or another quantity, price or interval. What is
+    `unbilled` need not be there.
+    """
     wrong: list[str] = []
     billed: list[str] = []
     for row in bought.values():
@@ -39,11 +43,13 @@ def subscriptions_differ(bought: Mapping[str, OpeSubscription], book: Book) -> s
         elif row.stripe_subscription in billed:
             wrong.append(f"{row.key} and another stand for {row.stripe_subscription}")
         elif counterpart is None or counterpart.status in ENDED:
+            if counterpart is None and (row.key, "") in unbilled:
+                continue
             if counterpart is None or not is_unpaid_for(book, counterpart.id):
                 wrong.append(f"{row.key} is {'missing' if counterpart is None else counterpart.status} at Stripe")
         else:
             billed.append(counterpart.id)
-            wrong += _items_differ(row, counterpart, book)
+            wrong += _items_differ(row, counterpart, book, unbilled)
     known = [row.stripe_subscription for row in bought.values()]
     wrong += [f"{id} is {each.status} at Stripe, never bought" for id, each in book.subscriptions.items() if each.status in LIVE and id not in known]
     return ", ".join(wrong)
@@ -62,11 +68,13 @@ def is_unpaid_for(book: Book, subscription: str) -> bool:
     )
 
 
-def _items_differ(row: OpeSubscription, subscription: Subscription, book: Book) -> Iterator[str]:
+def _items_differ(row: OpeSubscription, subscription: Subscription, book: Book, unbilled: Collection[Unbilled]) -> Iterator[str]:
     bought, billed = _terms(row.billed_items, row.interval), {}
     for item in subscription.items.data:
         price = item.price
         billed[price.product] = (price.unit_amount, item.quantity, price.recurring.interval if price.recurring is not None else "")
+    if unbilled:
+        bought = {product: terms for product, terms in bought.items() if product in billed or (row.key, product) not in unbilled}
     if bought == billed or _waits_for_payment(row, billed, book):
         return
     for product in {**bought, **billed}:
@@ -163,14 +171,15 @@ class Copies:
     """What differs between an account's copies, compared anew only where one of the two has moved.
 
     Rows are never changed in place, so that a row that is the same one has not moved; who changes a subscription says so by `moved`.
-    `accepted` holds what no engine can heal, by code, from the very beginning.
+    `accepted` holds what no engine can heal, by code, from the very beginning, and `unbilled` what it cannot have billed.
     """
 
-    __slots__ = ("moved", "accepted", "_ope", "_done", "_zones", "_level", "_profile", "_mapping", "_customer", "_found")
+    __slots__ = ("moved", "accepted", "unbilled", "_ope", "_done", "_zones", "_level", "_profile", "_mapping", "_customer", "_found")
 
     def __init__(self) -> None:
         self.moved = True
         self.accepted: dict[str, str] = {}
+        self.unbilled: tuple[Unbilled, ...] = ()
         self._ope: Any = None
         self._done: Any = None
         self._zones: Any = None
@@ -179,6 +188,23 @@ class Copies:
         self._mapping: Any = None
         self._customer: Any = None
         self._found: Differences = ("", "", "", "", "")
+
+    def give_up_on_the_unpriced(self, shard: Shard, has_price: Callable[[str], bool]) -> bool:
+        """Set apart what was bought on plans that have no price at Stripe, and that is not billed there; True if there is any."""
+        book: Book = shard.stripe
+        for row in (shard.many.get("ope") or {}).values():
+            counterpart = book.subscriptions.get(row.stripe_subscription)
+            billed = [item.price.product for item in counterpart.items.data] if counterpart is not None else []
+            if len(billed) >= len(row.items):
+                continue
+            self.unbilled += tuple([(row.key, item.product) for item in row.items if item.product not in billed and not has_price(item.plan)])
+        return bool(self.unbilled)
+
+    def give_up_on_the_unknown(self, shard: Shard) -> None:
+        """Set apart the subscriptions of record of an account that Stripe does not know: it will not know them either, should it come to know the
+        account.
+        """
+        self.unbilled = tuple([(row.key, "") for row in (shard.many.get("ope") or {}).values() if not row.stripe_subscription])
 
     def differ(self, shard: Shard, metadata: Mapping[str, str], plans: Mapping[str, str], policy: DunningPolicy) -> Differences:
         """What differs of (subscriptions, zones, profile, account type, referents). `metadata`, `plans`: as truth has them."""
@@ -193,7 +219,7 @@ class Copies:
             return self._found
         subscriptions, zones_wrong, profile_wrong, type_wrong, orphans = self._found
         if not bought:
-            subscriptions, orphans = subscriptions_differ(ope or {}, book), rows_without_referent(ope or {}, done, book)
+            subscriptions, orphans = subscriptions_differ(ope or {}, book, self.unbilled), rows_without_referent(ope or {}, done, book)
             # Of what has ended and is owed for, invoices decide: it is looked at every time.
             self.moved = any([each.status in ENDED for each in book.subscriptions.values()])
         if not levels:

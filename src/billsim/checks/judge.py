@@ -16,7 +16,7 @@ import msgspec
 from billsim.checks.always import ENDS, ENGINE, FACADE, LOOKED_AT, WORLD, Finding, check_action, check_engine_write, check_write, ends
 from billsim.checks.blame import Blame, Memory
 from billsim.checks.cause import DATA, MANUAL_WRITE, Clock, Given, Opener, of_truth, permit_of, provenance, waking_kind
-from billsim.checks.codes import CODES, DERIVED, MISSING, UNJUSTIFIED, Ledger, disagreements
+from billsim.checks.codes import CODES, DERIVED, MISSING, UNJUSTIFIED, Ledger, disagreements, unknown_whose
 from billsim.checks.copies import ENDED, Copies
 from billsim.checks.fields import harms, mends
 from billsim.checks.openers import Records, Why, is_truths, opener_of
@@ -38,6 +38,8 @@ _ASKED_FOR = (
     "request.void", "request.mark_uncollectible", "request.cancel", "request.change", "request.confirmed",
     "domain.change_requested", "domain.change_due",
 )  # fmt: skip
+# What a person sets with their own hand, though it is a component that writes it.
+_BY_HAND = "request.clear_flag"
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -115,13 +117,14 @@ def writer_of(component: str) -> str:
 class Judge:
     """Looks at the accounts that a step touched and at those whose truth the clock moves.
 
-    The world may replace `blame.line_of` and `writer_of` (component -> `engine`, `facade` or `world`). It calls `begin` once, `tick` before it
-    performs anything later than `next_clock_ms`, `look` after each step for each touched account, `finish` once.
+    The world may replace `blame.line_of`, `writer_of` (component -> `engine`, `facade` or `world`) and `has_price` (of a plan, at Stripe). It calls
+    `begin` once, `tick` before it performs anything later than `next_clock_ms`, `look` after each step for each touched account, `finish` once.
     """
 
     def __init__(self, stores: Stores, policy: DunningPolicy, trace: Trace) -> None:
         self.blame = Blame(policy)
         self.writer_of: Callable[[str], str] = writer_of
+        self.has_price: Callable[[str], bool] = bool
         self.next_clock_ms = NEVER_MS
         self._stores = stores
         self._policy = policy
@@ -154,7 +157,9 @@ class Judge:
         self._unhealable += self._is_unhealable(shard, watch)
         shard.fresh.clear()
         if not watch.expected.applies:
-            watch.copies.accepted = self._disagreements(shard, watch)
+            # Also of a contract account: should the contract end, it was given like this.
+            watch.copies.accepted = unknown_whose(shard, watch.copies, watch.shared)
+            watch.copies.give_up_on_the_unknown(shard)
         self._settle(shard, watch, now_ms, Given(now_ms), self._disagreements(shard, watch))
         for interval in watch.open.values():
             interval.drifted = True
@@ -258,9 +263,11 @@ class Judge:
                     self._settle(other, watch, now_ms, [record], self._disagreements(other, watch))
 
     def _is_unhealable(self, shard: Shard, watch: Watch) -> bool:
-        """No engine could heal it: Stripe does not know the account, or not it alone; or its ledger holds what Stripe never had."""
+        """No engine could heal it: Stripe does not know the account, or not it alone; or its ledger holds what Stripe never had; or what it bought
+        has no price there.
+        """
         if watch.expected.applies:
-            return watch.ledger.give_up_on_the_unknown(shard)
+            return watch.ledger.give_up_on_the_unknown(shard) | watch.copies.give_up_on_the_unpriced(shard, self.has_price)
         profile = shard.one("subs_account")
         return profile is None or profile.account_type not in self._policy.contract_types
 
@@ -422,7 +429,7 @@ class Judge:
             interval.cause = DATA
         elif isinstance(opener, Clock) or (interval.code != UNJUSTIFIED and is_truths(opener, interval.code)):
             return
-        elif self._writer(opener) == WORLD:
+        elif self._writer(opener) == WORLD or (isinstance(opener, WriteRecord) and waking_kind(opener.cause) == _BY_HAND):
             interval.cause = MANUAL_WRITE
         else:
             interval.cause, interval.told = self.blame.of_handler(watch.memory, shard, interval.code, opener, watch.expected)
@@ -480,7 +487,11 @@ def _mends(record: WriteRecord | ActionRecord, interval: Interval, expected: Exp
 
 
 def _mirrors_stripe(shard: Shard, record: WriteRecord) -> bool:
-    """OPE follows a subscription that has ended at Stripe already: what justified that cancel was asked then."""
+    """OPE follows a subscription that has ended at Stripe already: what justified that cancel was asked then. Or Stripe follows OPE, where nobody
+    has bought it, or where it has ended.
+    """
+    if record.store == "stripe.subscription":
+        return not any(row.stripe_subscription == record.key and row.status != "canceled" for row in shard.all("ope").values())
     if record.store != "ope" or shard.stripe is None:
         return False
     subscription = shard.stripe.subscriptions.get(record.new.stripe_subscription)

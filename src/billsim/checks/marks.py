@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from billsim.checks.cause import is_lost_update
 from billsim.checks.witness import current
 from billsim.core.trace import ActionRecord, WriteRecord
+from billsim.stores.cfbill_migrations_audit import AuditRow
 from billsim.stripe.objects import Book
 
 STALE_EVENT_IGNORED = "stale_event_ignored"
@@ -18,8 +21,44 @@ DEAD_LETTER_USED = "dead_letter_used"
 BOUNDARY_FIRED = "boundary_fired"
 CONSEQUENCE_REFUSED = "consequence_refused"
 RECOVERED_SENT = "recovered_sent"
+STALE_CACHE_SERVED = "stale_cache_served"
+STALE_REPLICA_READ = "stale_replica_read"
+CRON_OVERLAPPED = "cron_overlapped"
+CRON_MISSED = "cron_missed"
+MIRROR_WAS_TORN = "mirror_was_torn"
+MIRROR_WAS_MISSING = "mirror_was_missing"
+MIRROR_WAS_LATE = "mirror_was_late"
+REQUEST_SENT_AGAIN = "request_sent_again"
+STRIPE_ASKED_AGAIN = "stripe_asked_again"
+STRIPE_DONE_UNHEARD = "stripe_done_unheard"
+TWO_AT_WORK = "two_at_work"
 
-MARKS = (
+# What an attempt of remediation comes to, and what was refused in it, by restriction, gate or valve.
+OF_OUTCOME = {
+    "healed": "remediation_healed",
+    "partly_healed": "remediation_partly_healed",
+    "nothing_to_do": "remediation_nothing_to_do",
+    "refused": "remediation_refused",
+    "failed": "remediation_failed",
+    "would_heal": "remediation_would_heal",
+}
+OF_REFUSAL = {
+    "UnsupportedAccountType": "unsupported_account_type",
+    "MergedAccount": "merged_account",
+    "InvalidPaymentMethod": "invalid_payment_method",
+    "InvoiceDateTooNear": "invoice_date_too_near",
+    "NoStripeCustomer": "no_stripe_customer",
+    "BadDebtDriftRemediation": "bad_debt_gate_shut",
+    "InvoiceMetadataRemediation": "invoice_metadata_gate_shut",
+    "EnterpriseExcluded": "enterprise_excluded",
+    "valve:kill_switch": "valve_kill_switch",
+    "valve:drift_jump": "valve_drift_jump",
+    "valve:most_accounts": "valve_most_accounts",
+    "valve:most_share": "valve_most_share",
+    "valve:failures": "valve_failures",
+    "valve:most_zones": "valve_most_zones",
+}
+MARKS: tuple[str, ...] = (
     STALE_EVENT_IGNORED,
     LOST_UPDATE_HAPPENED,
     COMPARE_AND_SET_LOST,
@@ -29,6 +68,19 @@ MARKS = (
     BOUNDARY_FIRED,
     CONSEQUENCE_REFUSED,
     RECOVERED_SENT,
+    STALE_CACHE_SERVED,
+    STALE_REPLICA_READ,
+    CRON_OVERLAPPED,
+    CRON_MISSED,
+    MIRROR_WAS_TORN,
+    MIRROR_WAS_MISSING,
+    MIRROR_WAS_LATE,
+    REQUEST_SENT_AGAIN,
+    STRIPE_ASKED_AGAIN,
+    STRIPE_DONE_UNHEARD,
+    TWO_AT_WORK,
+    *OF_OUTCOME.values(),
+    *OF_REFUSAL.values(),
 )
 
 # By what a message's record says of it.
@@ -45,6 +97,16 @@ def of_action(record: ActionRecord) -> str | None:
 def of_write(record: WriteRecord) -> str | None:
     """The mark that a write reaches; to be asked of blind writes only, for a compare-and-set is never late."""
     return LOST_UPDATE_HAPPENED if record.read_version >= 0 and is_lost_update(record) else None
+
+
+def of_attempt(row: AuditRow) -> list[str]:
+    """The marks that an attempt of remediation reaches; a team's own may come to other words, which are none."""
+    result = msgspec.json.decode(row.result)
+    if not isinstance(result, dict):
+        return []
+    refused = dict.fromkeys([refusal["why"] for refusal in result.get("refused", ())])
+    found = [OF_OUTCOME.get(result.get("outcome", "")), *(OF_REFUSAL.get(why) for why in refused)]
+    return [mark for mark in found if mark is not None]
 
 
 def of_task(message: Any, book: Book | None, wrote: bool) -> str | None:

@@ -8,8 +8,8 @@ from billsim.core.trace import ActionRecord, WriteRecord
 
 Records = list[WriteRecord | ActionRecord]
 Why = Records | Clock | Given
-# Stripe, where it acts by itself.
-_STRIPE = "stripe"
+# Stripe, where it acts by itself, or upon what a bank answers.
+_STRIPE = ("stripe", "bank")
 # Codes of two rows that are held beside each other: what else is an authority may be the copy here, and the other way round.
 _BESIDE_EACH_OTHER = frozenset({*BESIDE, ORPHANED_STATE})
 
@@ -50,5 +50,5 @@ def is_truths(opener: Opener, code: str) -> bool:
     if not isinstance(opener, WriteRecord):
         return isinstance(opener, Clock)
     if code in _BESIDE_EACH_OTHER:
-        return opener.component == _STRIPE or opener.store not in DERIVED[code]
+        return opener.component in _STRIPE or opener.store not in DERIVED[code]
     return not is_derived_write(opener)

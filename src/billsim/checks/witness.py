@@ -102,7 +102,7 @@ def testimony(line: Sequence[Working], record: WriteRecord | ActionRecord, shard
     written = (record.store, _row_key(record)) if isinstance(record, WriteRecord) else None
     upon = seen.pop(written, None) if written else None
     moved: list[Moved] = []
-    if upon is not None and isinstance(record, WriteRecord):
+    if upon is not None and isinstance(record, WriteRecord) and not _is_answer_to_itself(record, upon):
         moved += _moved(upon.via if upon.via == LIST else ROW, record.store, record.key, upon, record.old, policy)
     for (store, key), sighting in seen.items():
         if not _is_own(line, shard.account, store, key, held := _held(shard, store, key)):
@@ -110,6 +110,11 @@ def testimony(line: Sequence[Working], record: WriteRecord | ActionRecord, shard
     moved += _of_event(first.message, record, shard.stripe, policy)
     read_ms = upon.seen_ms if upon is not None else None
     return Testimony(first.message, first.component.name, first.name, read_ms, tuple(moved), looked(line, written[0] if written else ""))
+
+
+def _is_answer_to_itself(record: WriteRecord, upon: _Sighting) -> bool:
+    """What Stripe has answered to the request that changed the object, in one step or in several, is no knowledge of before."""
+    return record.store.startswith("stripe.") and upon.seen_ms == record.at_ms
 
 
 def looked(line: Sequence[Working], store: str) -> bool:

@@ -91,6 +91,7 @@ app.command("import", epilog=importing.EXAMPLE)(importing.import_)
 app.command(epilog="Example: billsim scenarios")(listing.scenarios)
 app.command(epilog="Example: billsim engines")(listing.engines)
 app.command(epilog="Example: billsim faults")(listing.faults)
+app.command(epilog="Example: billsim touchpoints")(listing.touchpoints)
 
 
 def _command_of(arguments: Sequence[str]) -> str:

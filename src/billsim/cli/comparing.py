@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from billsim.bars import Bars
-from billsim.cli.options import Json, PolicyFile, Quiet, ScenarioName, Seed, check, load, platform, policy_option
+from billsim.cli.options import Json, PolicyFile, Quiet, RemediationName, ScenarioName, Seed, check, load, platform, policy_option, remediation_option
 from billsim.cli.output import EXIT_OF_VERDICT, command, interruptible, print_json, wants_progress
 from billsim.scenario.errors import InputError
 
@@ -23,14 +23,15 @@ def compare(
     json: Json = False,
     quiet: Quiet = False,
     policy: PolicyFile = None,
+    remediation: RemediationName = None,
 ) -> int:
     """Run the same world under each engine, side by side."""
     names = _engine_names(engines)
     check(seed, *names)
-    story = load(scenario)
+    story = load(scenario, remediation)
     from billsim import compare as comparing
 
-    again = command("compare", scenario, engines=engines, seed=seed, **policy_option(policy))
+    again = command("compare", scenario, engines=engines, seed=seed, **policy_option(policy), **remediation_option(remediation))
     with interruptible(json, "nothing is kept", again), Bars(wants_progress(json, quiet)) as bars:
         comparison = comparing.compare(story, names, seed=seed, progress=bars.add, **platform(policy))
     if json:

@@ -1,4 +1,4 @@
-"""`billsim scenarios`, `billsim engines` and `billsim faults`: what there is to choose from."""
+"""`billsim scenarios`, `billsim engines`, `billsim faults` and `billsim touchpoints`: what there is to choose from."""
 
 from __future__ import annotations
 
@@ -50,6 +50,22 @@ def faults(json: Json = False) -> int:
         print_json({"faults": found})
     else:
         print_names({fault["name"]: f"{fault['what']} (of each {fault['of_each']}; heals: {fault['heals']})" for fault in found})
+    return 0
+
+
+def touchpoints(json: Json = False) -> int:
+    """List where callers touch the platform: caller, operation, the message it sends, and the stores that may be written because of it.
+
+    A story's rows `call` them, and a population's `callers` say how often.
+    """
+    from billsim.scenario.touchpoints import touchpoints as table
+
+    found = table().values()
+    if json:
+        lines = [{"caller": point.caller, "operation": point.operation, "entry": point.entry, "stores": list(point.stores)} for point in found]
+        print_json({"touchpoints": lines})
+    else:
+        print_names({point.name: f"{point.entry} (writes: {', '.join(point.stores)})" for point in found})
     return 0
 
 

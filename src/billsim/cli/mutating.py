@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from billsim.explore.measuring import Measured
 
 EXAMPLE = "Example: billsim mutants --only void_not_heard --strategy random,pct3 --runs 2000"
-TALES = "fuzz/tales"
+TALES = ("fuzz/tales", "fuzz/whole")
 
 
 def mutants(
-    scenario: Annotated[list[str] | None, typer.Argument(metavar="[SCENARIO...]", help=f"Where to look for them.  [default: {TALES}]")] = None,
+    scenario: Annotated[list[str] | None, typer.Argument(metavar="[SCENARIO...]", help=f"Where to look for them.  [default: {' '.join(TALES)}]")] = None,
     listed: Annotated[bool, typer.Option("--list", help="Only say which there are, and the safeguard that each lacks.")] = False,
     strategy: Annotated[str, typer.Option("--strategy", metavar="NAME,NAME", help="As for `billsim fuzz`; several are compared.")] = "portfolio",
     runs: Annotated[int, typer.Option("--runs", metavar="N", help="How many runs to look for each, at most.")] = 20_000,
@@ -44,7 +44,7 @@ def mutants(
         return 0
     check(seed)
     strategies = _checked(strategy, runs, jobs, shrink)
-    stories = [load(name) for name in scenario or [TALES]]
+    stories = [load(name) for name in scenario or TALES]
     with interruptible(json, "nothing is kept", _again(scenario, strategy, runs, only, half, jobs)), Bars(wants_progress(json, quiet)) as bars:
         progress = bars.count("mutants", len(wanted) * len(strategies))
         measured = measuring.measure(

@@ -18,6 +18,9 @@ ScenarioName = Annotated[str, typer.Argument(metavar="SCENARIO", help="Name of a
 Seed = Annotated[int, typer.Option("--seed", metavar="N", help="What all chance is derived from.")]
 EngineName = Annotated[str, typer.Option("--engine", metavar="NAME", help="An engine (`billsim engines`), package.module:factory, or cmd:program.")]
 PolicyFile = Annotated[Path | None, typer.Option("--policy", metavar="FILE", help="What your platform has otherwise (TOML).")]
+RemediationName = Annotated[
+    str | None, typer.Option("--remediation", metavar="NAME", help="What mends by night: off, on, dry-run, or package.module:factory.")
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Only the verdict; no progress.")]
 
@@ -39,11 +42,23 @@ def check(seed: int, *engines: str) -> None:
                 raise InputError(error.message, key="--engine", hint=error.hint) from None
 
 
-def load(name: str) -> Scenario:
-    """The scenario of a name or file. Raises InputError."""
+def load(name: str, remediation: str | None = None) -> Scenario:
+    """The scenario of a name or file; with `remediation` of somebody's choice, where one is made. Raises InputError."""
     from billsim.scenario.toml_file import find, load
 
-    return load(find(name))
+    scenario = load(find(name))
+    if remediation is None:
+        return scenario
+    from billsim.core.policy import DunningPolicy
+    from billsim.core.remediation import RemediationPolicy
+    from billsim.rehearsal import chosen
+    from billsim.remediation.loading import UnknownRemediationError, load_remediation
+
+    try:
+        load_remediation(remediation, DunningPolicy(), RemediationPolicy())
+    except UnknownRemediationError as error:
+        raise InputError(error.message, key="--remediation", hint=error.hint) from None
+    return chosen(scenario, remediation)
 
 
 def platform(policy: Path | None) -> dict[str, Any]:
@@ -58,6 +73,11 @@ def platform(policy: Path | None) -> dict[str, Any]:
 def policy_option(policy: Path | None) -> dict[str, Any]:
     """The option that repeats a command under a policy file; none where there is none."""
     return {} if policy is None else {"policy": policy}
+
+
+def remediation_option(remediation: str | None) -> dict[str, Any]:
+    """The option that repeats a command with a choice of remediation; none where none is made."""
+    return {} if remediation is None else {"remediation": remediation}
 
 
 def seconds_of(text: str, option: str = "--time") -> float:

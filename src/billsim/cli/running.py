@@ -8,7 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from billsim.bars import Bars
-from billsim.cli.options import EngineName, Json, PolicyFile, Quiet, ScenarioName, Seed, check, load, platform, policy_option
+from billsim.cli.options import (
+    EngineName,
+    Json,
+    PolicyFile,
+    Quiet,
+    RemediationName,
+    ScenarioName,
+    Seed,
+    check,
+    load,
+    platform,
+    policy_option,
+    remediation_option,
+)
 from billsim.cli.output import EXIT_OF_VERDICT, command, interruptible, print_json, wants_progress
 from billsim.scenario.errors import InputError
 
@@ -28,15 +41,16 @@ def run(
     every_order: Annotated[bool, typer.Option("--every-order", help="Try every order of the rows that race.")] = False,
     quiet: Quiet = False,
     policy: PolicyFile = None,
+    remediation: RemediationName = None,
 ) -> int:
     """Run a scenario once: verdict, drift, and which write opened and closed it."""
     check(seed, engine)
-    story = load(scenario)
+    story = load(scenario, remediation)
     if every_order:
         if out is not None:
             raise InputError("keeps one run, and --every-order makes many: leave one of them out", key="--out")
         return _run_every_order(story, scenario, seed, engine, json, quiet, policy)
-    with interruptible(json, _kept(out), _again(scenario, seed, engine, out, policy)):
+    with interruptible(json, _kept(out), _again(scenario, seed, engine, out, {**policy_option(policy), **remediation_option(remediation)})):
         result = _run_once(story, seed, engine, out, wants_progress(json, quiet), policy)
     if json:
         print_json(result.data)
@@ -69,8 +83,8 @@ def _kept(out: Path | None) -> str:
     return f"what was written until then is in {out}, and its run.json says that it is incomplete"
 
 
-def _again(scenario: str, seed: int, engine: str, out: Path | None, policy: Path | None) -> str:
-    options: dict[str, Any] = {"seed": seed, "engine": engine, **policy_option(policy)}
+def _again(scenario: str, seed: int, engine: str, out: Path | None, more: dict[str, Any]) -> str:
+    options: dict[str, Any] = {"seed": seed, "engine": engine, **more}
     return command("run", scenario, **options, **({"out": out.with_name(f"{out.name}-2")} if out else {}))
 
 

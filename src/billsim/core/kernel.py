@@ -17,10 +17,12 @@ class Wake:
     """Something that happens at an instant: the kernel calls `fire`. One object may be scheduled again and again, but waits once at a time.
 
     Under an order it knows when it is `due_ms`, and of the question that left that open its `label`, and the answer (`open_ms` of the delay): '' and
-    0 where the instant is fixed.
+    0 where the instant is fixed. One that is `cancelled` waits to no end.
     """
 
     __slots__ = ("label", "due_ms", "open_ms")
+
+    cancelled = False
 
     label: str
     due_ms: int
@@ -97,8 +99,9 @@ class Unwatched:
 class Kernel:
     """Time in milliseconds since the epoch: `now` is the simulated instant, which the kernel alone sets. `events` counts what has fired.
 
-    The queue is SimPy's, and so is the order in it. What is taken out of it is fired here: SimPy's own step would look for callbacks and for
-    failures that nobody heard of, and a wake has neither. With an `order` whatever is due within its window races, and goes as the order says.
+    The queue is SimPy's, and so is the order in it: an entry is (instant, rank, number, wake), and no two have one number. What is taken out of it is
+    fired here: SimPy's own step would look for callbacks and for failures that nobody heard of, and a wake has neither. With an `order` whatever is
+    due within its window races, and goes as the order says.
     """
 
     def __init__(self, start_ms: int, order: Order | None = None) -> None:
@@ -156,7 +159,7 @@ class Kernel:
 
     def _run_ordered(self, order: Order, until_ms: int, watcher: Watcher, most: int) -> bool:
         """As `run`, with what is due within the order's window racing."""
-        queue = self._env._queue
+        queue: list[Any] = self._env._queue
         for _ in range(most):
             waiting = self._racing(order, until_ms)
             if not waiting:
@@ -169,8 +172,11 @@ class Kernel:
             instant = order.instant(self.now, wake, waiting[0][3])
             while watcher.next_clock_ms < instant:
                 watcher.strike(watcher.next_clock_ms)
-            queue.remove(chosen)
-            heapify(queue)
+            if chosen is queue[0]:
+                heappop(queue)
+            else:
+                queue.remove(chosen)
+                heapify(queue)
             self.now = self._env._now = instant
             wake.fire()
             self.events += 1
@@ -180,17 +186,20 @@ class Kernel:
     def _racing(self, order: Order, until_ms: int) -> list[Any]:
         """What is due within the window of the earliest, in the order in which it is due; nothing that is due after `until_ms`."""
         queue: list[Any] = self._env._queue
-        while queue and getattr(queue[0][3], "cancelled", False):
+        while queue and queue[0][3].cancelled:
             heappop(queue)
         if not queue or queue[0][0] > until_ms:
             return []
         edge = min(until_ms, max(self.now, queue[0][0]) + order.window_ms)
-        return sorted([entry for entry in queue if entry[0] <= edge and not getattr(entry[3], "cancelled", False)], key=_due)
+        # The second of a heap is one of the two below its first.
+        if all([entry[0] > edge for entry in queue[1:3]]):
+            return queue[:1]
+        return sorted([entry for entry in queue if entry[0] <= edge and not entry[3].cancelled])
 
     def waiting(self) -> list[Wake]:
         """What is still to happen, in the order in which it is due."""
         queue: list[Any] = self._env._queue
-        return [entry[3] for entry in sorted(queue, key=_due) if not getattr(entry[3], "cancelled", False)]
+        return [entry[3] for entry in sorted(queue) if not entry[3].cancelled]
 
     def move_to(self, instant_ms: int) -> None:
         """Move the clock on to an instant before which nothing is due."""
@@ -207,9 +216,3 @@ class Kernel:
         """When the next thing is due, or None when nothing is."""
         instant = self._env.peek()
         return None if instant == Infinity else int(instant)
-
-
-def _due(entry: Any) -> tuple[int, int, int]:
-    """When an entry of the queue is due, its rank, and a number that breaks what ties even so."""
-    instant, rank, number, _ = entry
-    return instant, rank, number

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from billsim.core.policy import DunningPolicy
+from billsim.core.remediation import RemediationPolicy
 
 
 class Names(msgspec.Struct, frozen=True):
@@ -36,12 +37,15 @@ class ProgramLimits(msgspec.Struct, frozen=True):
 
 
 class Platform(msgspec.Struct, frozen=True):
-    """What a policy file (`source`) says. `policy` holds the fields of `DunningPolicy` that differ from its defaults."""
+    """What a policy file (`source`) says. `policy` holds the fields of `DunningPolicy` that differ from its defaults, `remediation` its rules, where
+    they are told.
+    """
 
     policy: dict[str, Any] = {}
     names: Names = Names()
     program: ProgramLimits = ProgramLimits()
     source: str = ""
+    remediation: RemediationPolicy | None = None
 
     def dunning(self, max_attempts: int) -> DunningPolicy:
         """The policy, for a Stripe account whose retry schedule makes `max_attempts`, unless the platform names another limit."""

@@ -47,22 +47,26 @@ class Schedule:
 
     def choose(self, waiting: Sequence[Wake]) -> int:
         """As `first`, among what may go first, and noted down."""
-        allowed = range(len(waiting)) if self.frozen else self._allowed(waiting)
-        self._fixed_ms = min([wake.due_ms for wake in waiting if not wake.label], default=_NEVER_MS)
+        fixed = [index for index, wake in enumerate(waiting) if not wake.label]
+        # They stand in the order in which they are due.
+        self._fixed_ms = waiting[fixed[0]].due_ms if fixed else _NEVER_MS
+        if self.frozen or not fixed:
+            return self._noted(waiting, 0, self.first(waiting))
+        allowed = self._allowed(waiting, fixed[0])
         if len(allowed) == 1:
             return allowed[0]
-        index = allowed[self.first([waiting[index] for index in allowed])]
-        if index != allowed[0]:
-            self.picks.append(Pick(self.steps, waiting[index].label, waiting[allowed[0]].label))
+        return self._noted(waiting, allowed[0], allowed[self.first([waiting[index] for index in allowed])])
+
+    def _noted(self, waiting: Sequence[Wake], due: int, index: int) -> int:
+        """The chosen index, where what was due would have gone first."""
+        if index != due:
+            self.picks.append(Pick(self.steps, waiting[index].label, waiting[due].label))
         self.steps += 1
         return index
 
-    def _allowed(self, waiting: Sequence[Wake]) -> Sequence[int]:
-        """What can go first without making late what has no latency: a thing whose instant is fixed happens at that instant."""
-        fixed = [index for index, wake in enumerate(waiting) if not wake.label]
-        if not fixed:
-            return range(len(waiting))
-        first, limit_ms = fixed[0], waiting[fixed[0]].due_ms
+    def _allowed(self, waiting: Sequence[Wake], first: int) -> Sequence[int]:
+        """What can go first without making late what has no latency, of which `first` is due before others: that happens at its instant."""
+        limit_ms = waiting[first].due_ms
         is_in_time = waiting[0].due_ms > self._fired_ms or waiting[0].due_ms == self._fired_ms > self._moved_ms
         return [
             index

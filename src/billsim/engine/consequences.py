@@ -1,7 +1,8 @@
 """Consequence orchestration: carries out what a decision calls for, one thing at a time, and looks at the account again before each.
 
 Each consequence has a key made of its debt and its step. The outside world executes a key once, so that a task that died between executing and
-recording may simply execute again. A notice is handed to `email`, which looks at the account again when its turn comes.
+recording may simply execute again, and what was executed is announced as a domain event before it is recorded. A notice is handed to `email`, which
+looks at the account again when its turn comes.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ def _execute(state: AccountState, consequence: Consequence, task: str) -> Genera
         yield orders.notice(state.account, consequence)
     else:
         yield Act(consequence.kind, state.account, consequence.debt, consequence.step, consequence.key)
+        yield orders.announcement(state.account, consequence)
     return (yield from _record(state, consequence.key))
 
 
@@ -67,7 +69,7 @@ def _cancel(state: AccountState, consequence: Consequence, task: str) -> Generat
         try:
             yield CallStripe("subscriptions.cancel", state.account, id, {}, f"cancel-{short(f'{task}/{consequence.key}')}")
         except StripeError as refusal:
-            if refusal.status not in (400, 404):
+            if not refusal.says(400, 404):
                 raise
     return (yield CompareAndSet("ope", state.account, bought.version, {"status": "canceled"}, bought.key)) is not None
 

@@ -38,7 +38,7 @@ class DunningBrain:
 
         Raises RetryLater if the account keeps moving.
         """
-        carried = False
+        carried = broke = False
         for trial in range(TRIES):
             state: AccountState = yield GatherAll(message.account)
             now_ms: int = yield Now()
@@ -49,13 +49,22 @@ class DunningBrain:
                 continue
             plan = diff(state, decision, self._policy, now_ms)
             if plan is not NOTHING:
-                applied = yield from _apply(state, plan, f"{message.name}/{NAME}/{trial}")
+                task = f"{message.name}/{NAME}/{trial}"
+                try:
+                    applied = yield from _apply(state, plan, f"{task}/{now_ms}" if broke else task)
+                except StripeError as refusal:
+                    if refusal.status < 500:
+                        raise
+                    # That is the answer to its key for a day: what is still to be done is asked for under another one.
+                    broke = True
+                    continue
                 # If only an intent was closed, a wake-up ordered or a notice sent, the gather before it found nothing to look at again.
                 if not applied or plan.steps or plan.dunning:
                     continue
             if zones_behind(state, decision.entitlements):
                 yield orders.plan_levels(state.account)
-            if carried or not any([row.scheduled is not None and row.is_unfinished(now_ms) for row in state.ope.values()]):
+            changing = [row for row in state.ope.values() if row.scheduled is not None]
+            if carried or not any([row.is_unfinished(now_ms) or ended.in_vain(state, row) for row in changing]):
                 return
             # A change of what was bought is on its way. Once it was carried on with, whoever did so, what it leads to is to be seen.
             carried = True
@@ -109,7 +118,7 @@ def _void(state: AccountState, plan: Plan, task: str) -> Steps:
             yield CallStripe("invoices.void_invoice", state.account, id, {}, f"void-{short(f'{task}/{id}')}")
         except StripeError as refusal:
             # It was paid or voided since it was read: the next gather sees that.
-            if refusal.status != 400:
+            if not refusal.says(400):
                 raise
 
 

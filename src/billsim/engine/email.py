@@ -9,6 +9,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from billsim.core.policy import DunningPolicy
+from billsim.engine import orders
 from billsim.engine.diff import NOTIFY
 from billsim.engine.dunning_brain import TRIES, Decide
 from billsim.engine.errors import RetryLater
@@ -28,7 +29,8 @@ class Email:
     def handle(self, message: Message) -> Steps:
         """Send the notice with the key `body["key"]`, or withdraw it.
 
-        Without a key, whatever is called for: a contract that is over has kept back what was ordered before. Keys keep the rest from going twice.
+        Without a key, whatever was ordered and is called for: a contract that is over has kept it back. Keys keep the rest from going twice. What was
+        not ordered is left to the brain, for the reads of this one gather may have fallen before and after a change.
         """
         key = str(message.body.get("key", ""))
         state: AccountState = yield GatherAll(message.account)
@@ -36,9 +38,11 @@ class Email:
         decision = self._decide(_without(state, key), now_ms, self._policy)
         if not decision.applies:
             return
-        called_for = [each for each in decision.consequences if each.kind == NOTIFY and key in ("", each.key)]
+        ordered = (key,) if key else state.dunning.done if state.dunning is not None else ()
+        called_for = [each for each in decision.consequences if each.kind == NOTIFY and each.key in ordered]
         for each in called_for:
             yield Act(NOTIFY, message.account, each.debt, each.step, each.key)
+            yield orders.announcement(message.account, each)
         if key and not called_for:
             yield from _withdraw(message.account, key, state.dunning)
 

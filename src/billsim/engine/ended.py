@@ -22,6 +22,12 @@ def ended_unowed(state: AccountState) -> list[OpeSubscription]:
     return [row for row in over if not _is_owed_for(state, row.stripe_subscription)]
 
 
+def in_vain(state: AccountState, row: OpeSubscription) -> bool:
+    """Whether a change waits for a day that the subscription has not lived to see."""
+    change = row.scheduled
+    return change is not None and change.due_ms is not None and has_ended(state.stripe.subscriptions.get(row.stripe_subscription))
+
+
 def follow(state: AccountState) -> Generator[Effect, Any, bool]:
     """Say so in OPE. Answer: whether there was anything to say, and so another gather is due."""
     over = ended_unowed(state)

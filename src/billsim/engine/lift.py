@@ -7,16 +7,17 @@ from collections.abc import Mapping, Sequence
 from billsim.core.policy import DunningPolicy
 from billsim.engine import orders
 from billsim.engine.decide import decide
-from billsim.engine.recompute import WAKES, Recompute, lent
-from billsim.ports import Component, Decides, Engine, Handles, Message
+from billsim.engine.recompute import NO_DOORS, WAKES, Recompute, lent
+from billsim.ports import Component, Decides, Doors, Engine, Handles, Message
 
 COMPONENT = "engine"
-# The messages that order work of a component that is lent.
-LENT = {kind: WAKES[kind] for kind in (orders.EMAIL, orders.PLAN_LEVELS, f"domain.{orders.CHANGE_DUE}")}
+# The messages that order work of a component that is lent, or tell of it.
+_ANNOUNCED = tuple(f"domain.{name}" for name in orders.ANNOUNCED.values())
+LENT = {kind: WAKES[kind] for kind in (orders.EMAIL, orders.PLAN_LEVELS, f"domain.{orders.CHANGE_DUE}", *_ANNOUNCED)}
 _OWN = (COMPONENT,)
 
 
-def lift(thing: Handles | Decides, policy: DunningPolicy, *, name: str, doors: Sequence[Component] = ()) -> Engine:
+def lift(thing: Handles | Decides, policy: DunningPolicy, *, name: str, doors: Doors = NO_DOORS) -> Engine:
     """An engine named `name` from either form of the port; one that has both `handle` and `decide` is taken to handle.
 
     Raises TypeError for an object that has neither.
@@ -36,7 +37,7 @@ class Lifted:
 
     def __init__(self, thing: Handles, policy: DunningPolicy, name: str) -> None:
         self.name = name
-        own = (Component(COMPONENT, "engine", thing.handle), *lent(policy, decide))
+        own = (Component(COMPONENT, "engine", thing.handle, primary=getattr(thing, "primary", False)), *lent(policy, decide))
         self.components: Mapping[str, Component] = {component.name: component for component in own}
 
     def wakes(self, message: Message) -> Sequence[str]:

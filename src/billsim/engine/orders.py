@@ -6,6 +6,14 @@ from billsim.ports import Consequence, Send, Start
 
 EMAIL = "async.email"
 PLAN_LEVELS = "async.plan_levels"
+# What is announced of a consequence that was executed, by its kind.
+ANNOUNCED = {
+    "notify": "customer_notified",
+    "flag": "account_flagged",
+    "cancel": "subscription_canceled",
+    "ban": "account_banned",
+    "unban": "account_unbanned",
+}
 # The order to carry on with the changes of an account that are on their way.
 CHANGE_DUE = "change_due"
 
@@ -13,6 +21,12 @@ CHANGE_DUE = "change_due"
 def notice(account: str, consequence: Consequence) -> Send:
     """Tell the customer what a `notify` consequence says. Its key is all that travels: what it says is decided again when it is sent."""
     return Send(EMAIL, account, {"key": consequence.key})
+
+
+def announcement(account: str, consequence: Consequence) -> Send:
+    """The domain event of a consequence that was executed."""
+    told = {"debt": consequence.debt, "step": consequence.step, "key": consequence.key, "subscription": consequence.subscription}
+    return Send(ANNOUNCED[consequence.kind], account, told)
 
 
 def plan_levels(account: str) -> Send:

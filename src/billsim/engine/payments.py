@@ -9,11 +9,15 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from billsim.core.ids import short
 from billsim.ports import AccountState, CallStripe, Effect
 from billsim.stores.ope import OpeChange, OpeItem, OpeSubscription
 from billsim.stripe.objects import Price, StripeError, Subscription, SubscriptionItem
 
+# Under how many idempotency keys a step is tried where Stripe breaks.
+KEYS = 3
 ENDED = ("canceled", "incomplete_expired")
 PURCHASE, GROWTH, REST = "purchase", "growth", "rest"
 # Methods by which money takes days. None of them is among those of pending updates (https://docs.stripe.com/billing/subscriptions/pending-updates).
@@ -81,7 +85,9 @@ def purchase(state: AccountState, row: OpeSubscription, change: OpeChange) -> Re
         "payment_behavior": change.payment_behavior,
         "off_session": not change.on_session,
     }
-    made: Subscription = yield CallStripe("subscriptions.create", row.account, row.stripe_subscription, params, key_of(change, "create"))
+    look = CallStripe("subscriptions.retrieve", row.account, row.stripe_subscription)
+    request = CallStripe("subscriptions.create", row.account, row.stripe_subscription, params, key_of(change, "create"))
+    made: Subscription = yield from _asked(request, look)
     return made
 
 
@@ -96,21 +102,21 @@ def update(state: AccountState, subscription: Subscription, change: OpeChange) -
     if subscription.cancel_at_period_end:
         params["cancel_at_period_end"] = False
     step = f"update/{change.proration_behavior}"
-    updated: Subscription = yield CallStripe("subscriptions.update", state.account, subscription.id, params, key_of(change, step))
+    updated: Subscription = yield from _asked(CallStripe("subscriptions.update", state.account, subscription.id, params, key_of(change, step)))
     return updated
 
 
 def end_with_the_period(state: AccountState, subscription: Subscription, change: OpeChange) -> Request:
     """Have Stripe cancel the subscription when its period is over. Raises StripeError."""
     params = {"cancel_at_period_end": True}
-    updated: Subscription = yield CallStripe("subscriptions.update", state.account, subscription.id, params, key_of(change, "end"))
+    updated: Subscription = yield from _asked(CallStripe("subscriptions.update", state.account, subscription.id, params, key_of(change, "end")))
     return updated
 
 
 def cancel(state: AccountState, subscription: Subscription, change: OpeChange) -> Generator[Effect, Any, None]:
     """Cancel the subscription now. Raises StripeError, but not for one that has ended meanwhile, which is what was wanted."""
     try:
-        yield CallStripe("subscriptions.cancel", state.account, subscription.id, {}, key_of(change, "cancel"))
+        yield from _asked(CallStripe("subscriptions.cancel", state.account, subscription.id, {}, key_of(change, "cancel")))
     except StripeError as refusal:
         if refusal.status != 404:
             raise
@@ -122,16 +128,42 @@ def confirm(state: AccountState, subscription: Subscription, change: OpeChange) 
     if invoice is None or not invoice.payments:
         return
     try:
-        yield CallStripe("payment_intents.confirm", state.account, invoice.payments[-1].payment_intent, {}, key_of(change, "confirm"))
+        yield from _asked(CallStripe("payment_intents.confirm", state.account, invoice.payments[-1].payment_intent, {}, key_of(change, "confirm")))
     except StripeError as refusal:
         # 402: declined. 400: there is nothing to confirm any more.
-        if refusal.status not in (400, 402):
+        if not refusal.says(400, 402):
             raise
 
 
 def key_of(change: OpeChange, step: str) -> str:
     """The idempotency key of one step of a change, the same for whoever takes it."""
     return f"change-{short(f'{change.request}/{step}')}"
+
+
+def _asked(request: CallStripe, look: CallStripe | None = None) -> Generator[Effect, Any, Any]:
+    """Have Stripe do something under a key. Raises StripeError.
+
+    A 500 is the answer to its key for a day, so what broke is asked again under the next one. `look`: what tells whether it had been done all the
+    same, for what must not be done twice.
+    """
+    for nth in range(KEYS):
+        try:
+            return (yield replace(request, idempotency_key=f"{request.idempotency_key}-{nth}") if nth else request)
+        except StripeError as refusal:
+            if refusal.status < 500 or nth == KEYS - 1:
+                raise
+        if look is not None and (done := (yield from _found(look))) is not None:
+            return done
+    raise AssertionError("the last try has answered or has raised")
+
+
+def _found(look: CallStripe) -> Generator[Effect, Any, Any]:
+    try:
+        return (yield look)
+    except StripeError as refusal:
+        if refusal.status != 404:
+            raise
+        return None
 
 
 def _item_changes(state: AccountState, subscription: Subscription, change: OpeChange) -> Generator[Effect, Any, list[dict[str, Any]]]:
@@ -175,18 +207,16 @@ def _price(state: AccountState, item: OpeItem, interval: str) -> Generator[Effec
 
 
 def _found_or_made(account: str, id: str, item: OpeItem, interval: str, currency: str) -> Generator[Effect, Any, Price]:
-    try:
-        found: Price = yield CallStripe("prices.retrieve", account, id)
+    look = CallStripe("prices.retrieve", account, id)
+    found: Price | None = yield from _found(look)
+    if found is not None:
         return found
-    except StripeError as refusal:
-        if refusal.status != 404:
-            raise
     terms = {"currency": currency, "product": item.product, "unit_amount": item.price, "recurring": {"interval": interval}}
     try:
-        made: Price = yield CallStripe("prices.create", account, id, terms, f"price-{short(f'{id}/{sorted(terms.items())}')}")
+        made: Price = yield from _asked(CallStripe("prices.create", account, id, terms, f"price-{short(f'{id}/{sorted(terms.items())}')}"), look)
         return made
     except StripeError as refusal:
         if refusal.code != "resource_already_exists":
             raise
-    first: Price = yield CallStripe("prices.retrieve", account, id)
+    first: Price = yield look
     return first

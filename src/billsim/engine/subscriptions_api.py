@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from billsim.core.policy import BAD_DEBT, DunningPolicy
 from billsim.core.time import HOUR_MS, SECOND_MS
-from billsim.engine import changes_calculator, orders, payments
+from billsim.engine import changes_calculator, ended, orders, payments
 from billsim.engine.changes_calculator import CANCEL, CREATE, MONTHS, NOTHING, OPS, PERIOD_END, Asked, Bought, Refused, Term, calculate, wanted
 from billsim.engine.decide import governed
 from billsim.engine.errors import RetryLater
@@ -35,6 +35,8 @@ PARTS = ("subs_dunning", "subs_account", "subs_customer", "ope", "stripe.custome
 TRIES = 8
 # A change that nobody carries on with is taken up again after this long.
 RESUMES_AFTER_MS = 30 * SECOND_MS
+# Stripe forgets an idempotency key a day after its first use (https://docs.stripe.com/api/idempotent_requests).
+KEYS_FORGOTTEN_MS = 25 * HOUR_MS
 # An interval is changed this long before its period ends, because Stripe draws up the renewal at the very end: assumed.
 BEFORE_RENEWAL_MS = HOUR_MS
 REQUESTS_KEPT = 8
@@ -102,6 +104,8 @@ class SubscriptionsApi:
         if row is not None and row.status == PENDING:
             return Plan(row.key, row.version, _followed(row, OpeChange(request, interval=row.interval)))
         if row is not None and asked.when == PERIOD_END:
+            if _waits_for_payment(row):
+                raise Refused("unconfirmed")
             return _delayed(row, after, request, _term(state.stripe.subscriptions.get(row.stripe_subscription)))
         return self._at_once(state, row, before, after, asked, request, now_ms)
 
@@ -115,7 +119,8 @@ class SubscriptionsApi:
             return _new(state, change)
         if not change.grows:
             return Plan(row.key, row.version, _followed(row, change))
-        return Plan(row.key, row.version, {"scheduled": change, "requests": _requests(row, request)})
+        replaces = row.scheduled if _waits_for_payment(row) else None
+        return Plan(row.key, row.version, {"scheduled": replace(change, replaces=replaces), "requests": _requests(row, request)})
 
     def _change(
         self, state: AccountState, counterpart: Subscription | None, before: Bought, after: Bought, request: str, at_s: int, *,
@@ -142,6 +147,20 @@ class SubscriptionsApi:
     # -- Sync + Save -------------------------------------------------------------------------------------------------------------------
 
     def _carry_through(self, message: Message) -> Steps:
+        """Carry on with the changes of the account. Where Stripe is broken, that is its answer for a day: they are taken up again after it, and who
+        asked for one is told.
+        """
+        try:
+            yield from self._as_far_as_it_goes(message)
+        except StripeError as refusal:
+            if refusal.status < 500:
+                raise
+            now_ms: int = yield Now()
+            yield orders.change_due(message.account, "", now_ms + KEYS_FORGOTTEN_MS)
+            if message.kind in DOORS:
+                raise
+
+    def _as_far_as_it_goes(self, message: Message) -> Steps:
         """Take every change of the account as far as it goes; of an account that nobody may write automatically any more, none."""
         for _ in range(TRIES):
             state: AccountState = yield GatherAll(message.account, PARTS)
@@ -150,7 +169,7 @@ class SubscriptionsApi:
             now_ms: int = yield Now()
             moved = False
             for row in state.ope.values():
-                if row.is_unfinished(now_ms):
+                if row.is_unfinished(now_ms) or ended.in_vain(state, row):
                     moved = (yield from self._carry_on(state, row, now_ms, message)) or moved
             if not moved:
                 return
@@ -262,6 +281,12 @@ def _is_in_progress(row: OpeSubscription | None) -> bool:
     return change is not None and not change.asked and (change.due_ms is None or not change.resets)
 
 
+def _waits_for_payment(row: OpeSubscription) -> bool:
+    """Whether Stripe has been asked for a change, and will make it as soon as it is paid."""
+    change = row.scheduled
+    return change is not None and change.asked and change.due_ms is None
+
+
 def _has(state: AccountState, product: str) -> bool:
     """Whether the product is bought, or being bought: a second click is no second purchase."""
     live = [row for row in state.ope.values() if row.status != CANCELED]
@@ -345,9 +370,10 @@ def _grow(state: AccountState, row: OpeSubscription, change: OpeChange, counterp
             elif counterpart is not None and row.status == ACTIVE:
                 counterpart = yield from payments.update(state, counterpart, change)
         except StripeError as refusal:
-            if refusal.status not in (400, 402, 404):
+            if not refusal.says(400, 402, 404):
                 raise
-            return (yield from _through(row, change, _given_up(row, counterpart), why="refused"))
+            # What Stripe was waiting for, it still waits for.
+            return (yield from _through(row, change, _given_up(row, counterpart), why="refused", then=change.replaces))
     if payments.stands(counterpart, change.items, change.interval):
         return (yield from _through(row, change, _standing(change)))
     if change.asked:
@@ -363,7 +389,7 @@ def _wait_for_payment(state: AccountState, row: OpeSubscription, change: OpeChan
     counterpart = fresh.stripe.subscriptions.get(row.stripe_subscription)
     if change.on_session and counterpart is not None and counterpart.status == "incomplete":
         yield from payments.confirm(fresh, counterpart, change)
-    noted = yield CompareAndSet("ope", row.account, row.version, {"scheduled": replace(change, asked=True)}, row.key)
+    noted = yield CompareAndSet("ope", row.account, row.version, {"scheduled": replace(change, asked=True, replaces=None)}, row.key)
     if change.on_session and noted is not None:
         yield Sleep(int(message.body.get("returns_after_ms", 0)))
     return True
@@ -378,7 +404,7 @@ def _follow(state: AccountState, row: OpeSubscription, change: OpeChange, counte
             try:
                 yield from payments.update(state, counterpart, change)
             except StripeError as refusal:
-                if refusal.status != 400 or change.proration_behavior == "none":
+                if not refusal.says(400) or change.proration_behavior == "none":
                     raise
                 # The period has ended since: there is nothing left to settle.
                 return (yield from _moved(row, {"scheduled": replace(change, proration_behavior="none")}))
@@ -413,10 +439,10 @@ def _moved(row: OpeSubscription, fields: dict[str, Any]) -> Moves:
     return True
 
 
-def _through(row: OpeSubscription, change: OpeChange, fields: dict[str, Any], why: str = "") -> Moves:
-    """The change has come to its end, `why` where that is not what was asked for.
+def _through(row: OpeSubscription, change: OpeChange, fields: dict[str, Any], why: str = "", then: OpeChange | None = None) -> Moves:
+    """The change has come to its end, `why` where that is not what was asked for; `then`: the one that is on its way again.
 
     Told before it is noted: a crash in between tells it twice, the other way round it would never be told.
     """
     yield Send(CHANGED, row.account, {"subscription": row.key, "request": change.request, "why": why})
-    return (yield CompareAndSet("ope", row.account, row.version, {**fields, "scheduled": None}, row.key)) is None
+    return (yield CompareAndSet("ope", row.account, row.version, {**fields, "scheduled": then}, row.key)) is None or then is not None

@@ -128,7 +128,7 @@ def _shown(said: Said | None, store: str, account: str, key: str | None) -> tupl
     written: list[str] = []
     while said is not None:
         asked, answer = said.effect, said.answer
-        if isinstance(answer, AccountState) and answer.account == account:
+        if isinstance(answer, AccountState) and answer.account == account and (store in asked.parts or (not asked.parts and store in _FIELDS)):
             held = getattr(answer, _FIELDS[store])
             return (held.get(key) if isinstance(held, dict) else held), written
         if isinstance(asked, (Read, Write, CompareAndSet)) and (asked.store, asked.account) == (store, account) and asked.key in (None, key):
@@ -188,6 +188,7 @@ def _written_afterwards(story: Story, path: Path) -> list[str]:
         story.world.run_dry(story.world.kernel.now + HOUR_MS)
     finally:
         story.trace.listener = None
+        story.rest()
     return written
 
 

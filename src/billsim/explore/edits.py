@@ -14,8 +14,9 @@ from msgspec.structs import replace
 
 from billsim.core.time import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
 from billsim.explore.labels import Rename, accounts_renamed, rows_moved
-from billsim.faults.base import Dial
-from billsim.scenario.actions import actions_of
+from billsim.faults.base import MIRROR, Dial
+from billsim.faults.catalogue import CATALOGUE
+from billsim.scenario.actions import ACTORS, actions_of
 from billsim.scenario.orders import offset_label, racing_groups
 from billsim.scenario.plan import GivenAccount, GivenInvoice, Judge, Scenario, TimelineRow
 from billsim.scenario.rules import INVOICE
@@ -45,7 +46,7 @@ def accounts_in(row: TimelineRow) -> tuple[str, ...]:
 
 
 def _is_actor(row: TimelineRow) -> bool:
-    return row.by in ("stripe", "bank", "support", "pipe", "cron")
+    return row.by in ACTORS
 
 
 def with_accounts(scenario: Scenario, names: Sequence[str]) -> tuple[Scenario, Rename]:
@@ -89,7 +90,8 @@ def with_people_named(scenario: Scenario) -> tuple[Scenario, Rename]:
 
 
 def _renamed_row(row: TimelineRow, rename: Rename) -> TimelineRow:
-    params = {key: rename(value) if key in ("account", "invoice") and isinstance(value, str) else value for key, value in row.params.items()}
+    names = ("account", "invoice", "charge_of")
+    params = {key: rename(value) if key in names and isinstance(value, str) else value for key, value in row.params.items()}
     return replace(row, params=params)
 
 
@@ -193,6 +195,9 @@ def without_settings(scenario: Scenario) -> Iterator[Scenario]:
     yield replace(scenario, stripe=StripeSettings(), cron_minute=120)
     yield replace(scenario, stripe=StripeSettings())
     yield replace(scenario, cron_minute=120)
+    if scenario.warehouse is not None:
+        faults = {name: dial for name, dial in scenario.faults.items() if CATALOGUE[name].area != MIRROR}
+        yield replace(scenario, warehouse=None, faults=faults)
 
 
 def untold(scenario: Scenario) -> Scenario:

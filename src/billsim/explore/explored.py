@@ -89,6 +89,7 @@ def explore(
     began, thrift = clock_ns(), Thrift()
     with Story(scenario, engine, seed, platform, window_ms=asked.window_ms, watch=thrift).open() as story:
         search, found = _search(story, asked, began, progress)
+        story.rest()
         searched = clock_ns()
         try:
             obeyed = laws(story, scenario, engine, seed, found, search.paths, thrift, platform)

@@ -7,13 +7,14 @@ commutes with everything. What is not known to be less is taken to touch everyth
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from billsim.core.at_least_once import Parcel
 from billsim.core.kernel import Wake
 from billsim.ports import Act, CallStripe, CompareAndSet, GatherAll, Read, Transact, Write
 from billsim.runtime.gather import branches
 from billsim.runtime.task import Answered, Task
+from billsim.stripe.objects import Emitted
 
 _NOTHING: frozenset[str] = frozenset()
 _STRIPE = ("stripe.customer", "stripe.subscription", "stripe.invoice")
@@ -34,23 +35,44 @@ class Footprint(NamedTuple):
     writes: frozenset[str]
 
 
+_RESOLVING = Footprint("", frozenset({"subs_customer"}), frozenset())
 EVERYTHING = Footprint("", frozenset({"*"}), frozenset({"*"}))
 
 
-def is_free(wake: Wake, now_ms: int) -> bool:
-    """Whether the wake's step touches nothing, `now_ms` being the instant at which things race."""
-    if not wake.label or wake.due_ms - wake.open_ms > now_ms:
+def may_be_now(wake: Wake, now_ms: int) -> bool:
+    """Whether nothing but latency keeps the wake from happening now, `now_ms` being the instant at which things race.
+
+    How long a webhook takes is two answers, Stripe's POST and the delivery that it leads to, and neither is more than an order.
+    """
+    if not wake.label:
+        return False
+    return wake.due_ms - wake.open_ms <= now_ms or (_is_webhook(wake) and wake.attempt == 1)
+
+
+def _is_webhook(wake: Wake) -> TypeGuard[Parcel]:
+    return isinstance(wake, Parcel) and isinstance(wake.item, Emitted)
+
+
+def is_free(wake: Wake, now_ms: int, *, resolves: bool = False) -> bool:
+    """Whether the wake's step touches nothing, `now_ms` being the instant at which things race. `resolves`: whose a customer is may move, and a
+    webhook goes by that.
+    """
+    if not may_be_now(wake, now_ms):
         return False
     if isinstance(wake, Task):
         return isinstance(wake.effect, Answered)
+    if resolves and _is_webhook(wake):
+        return False
     # A copy is dropped once the other has been finished: which of them is handled is open.
     return isinstance(wake, Parcel) and "/d" not in wake.name
 
 
 def footprint(wake: Wake, now_ms: int) -> Footprint:
     """What the wake's step, which is not free, will touch; everything where it takes the clock along to an instant of its own."""
-    if not wake.label or wake.due_ms - wake.open_ms > now_ms or not isinstance(wake, Task):
+    if not may_be_now(wake, now_ms):
         return EVERYTHING
+    if not isinstance(wake, Task):
+        return _RESOLVING if _is_webhook(wake) and "/d" not in wake.name else EVERYTHING
     find = _EFFECTS.get(type(wake.effect))
     return find(wake.effect) if find is not None else EVERYTHING
 

@@ -54,10 +54,13 @@ class Labels:
         found: dict[str, None] = {f"{origin}/story/row{row}{step}": None for row in range(self._rows) for origin in "we" for step in _STEPS}
         for label in self._asked:
             parts = label.split("/")
+            found[parts[1]] = None  # a request is known by its name too
             for length in range(2, len(parts) + 1):
                 found["/".join(parts[:length])] = None
             if parts[1] == "customer":
                 found.update({f"w/customer/{parts[2]}{step}": None for step in _STEPS})
+            elif parts[1] == "caller":
+                found.update({f"{origin}/{'/'.join(parts[1:4])}{step}": None for origin in "we" for step in _STEPS})
             elif parts[1] == "pipe":
                 found.update({f"w/bank/{parts[2]}": None, f"e/bank/{parts[2]}": None})
         return found

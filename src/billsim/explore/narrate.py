@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
+from billsim.actors.crowd import Doing, begins, row_of
 from billsim.actors.customer import PAYS_DASHBOARD, PAYS_HOSTED
 from billsim.core.platform import Platform
 from billsim.core.time import HOUR_MS, SECOND_MS, add_months
@@ -20,6 +21,7 @@ from billsim.explore.labels import Rename
 from billsim.run import look_at, run_scenario
 from billsim.scenario.backstory import day_of_month
 from billsim.scenario.plan import GivenAccount, GivenInvoice, Scenario, TimelineRow
+from billsim.scenario.population_data import callers_of
 from billsim.stripe.cards import LOST_CARD
 from billsim.stripe.objects import Book, Subscription
 from billsim.world import World
@@ -52,6 +54,7 @@ def narrated(scenario: Scenario, account: str, *, seed: int, engine: str, platfo
         if _item(subscription).price.recurring.interval == "month":
             stem = subscription.id.removeprefix("sub_")
             deeds, card = _deeds(account, stem, writes, scenario.answers)
+            deeds = sorted([*deeds, *_calls(scenario, account)], key=lambda deed: deed.at_ms)
             given = replace(_given(account, book, subscription, account_type, scenario.start // SECOND_MS), card=card)
             yield _story(replace(scenario, start=_start(scenario, subscription)), given, stem, deeds)
 
@@ -147,6 +150,17 @@ def _of_customer(account: str, stem: str, at_ms: int, name: str, answers: Mappin
     return deeds
 
 
+def _calls(scenario: Scenario, account: str) -> Iterator[Deed]:
+    """What callers did for the account during the storm."""
+    points = tuple(callers_of(scenario))
+    for day, begins_ms in begins(scenario):
+        label = f"w/caller/{account}/day{day}"
+        does, after_ms = scenario.answers.get(f"{label}/does", -1), scenario.answers.get(f"{label}/at")
+        if 0 <= does < len(points) and after_ms is not None and begins_ms + after_ms <= scenario.until:
+            row = row_of(Doing(account, day, points[does]), begins_ms + after_ms)
+            yield Deed(row.at, row.by, row.do, row.params, f"caller/{account}/day{day}")
+
+
 def _story(scenario: Scenario, given: GivenAccount, stem: str, deeds: Sequence[Deed]) -> tuple[Scenario, Rename]:
     rows, names = [], dict[str, str]()
     before = scenario.start - 1
@@ -156,6 +170,10 @@ def _story(scenario: Scenario, given: GivenAccount, stem: str, deeds: Sequence[D
         if deed.do == "update_card":
             names[f"w/customer/{deed.name}"] = f"w/story/row{number}"
             names[f"pm_{given.account}.{deed.name}"] = f"pm_{given.account}.row{number}"
+        elif deed.do == "call":
+            names[deed.name] = f"story/row{number}"
+            names[deed.name.replace("/", ".")] = f"story.row{number}"
+            names[f"pm_{given.account}.{deed.name.rpartition('/')[2]}"] = f"pm_{given.account}.row{number}"
         elif deed.do == "pay":
             names[f"w/customer/{deed.name}/pay"] = f"w/story/row{number}"
             names[f"{deed.name}.pay"] = f"story.row{number}.pay"

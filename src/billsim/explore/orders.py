@@ -18,6 +18,8 @@ from billsim.explore.footprint import Footprint, independent
 MOST_RUNS = 1_000_000
 # Moments are kept for what is still to be tried, at some 20 KB each; where there are so many, a branch is tried from the beginning instead.
 MOST_MOMENTS = 10_000
+# To take the world back costs less than to keep a moment: from one that is kept, up to so many steps are taken once more.
+LONGEST_TRAIL = 2
 # The index of the option that was taken at each state where there were several.
 Path = tuple[int, ...]
 Way = tuple[Any, int] | None
@@ -49,9 +51,15 @@ class Option(NamedTuple):
 
 
 class Place(Protocol):
-    """Where a run stands: the guide's side of a moment."""
+    """Where a run stands: the guide's side of a moment. `waiting` is what could happen, by name, and when it is due; `since` counts the steps that
+    were no free ones since a state was met last. `held` is the latest moment on the way, and `trail` what was picked since.
+    """
 
     switches: int
+    waiting: Sequence[tuple[str, int]]
+    since: int
+    held: Held | None
+    trail: list[Option]
     asleep: Asleep
     way: Way
 
@@ -63,8 +71,8 @@ class Stage(Protocol):
         """Play from the beginning, along a path first. Raises Known where the search has seen enough."""
         ...
 
-    def resume(self, search: Search, moment: Any, option: int, asleep: Asleep) -> End:
-        """Go on from a moment with one of its options. Raises Known."""
+    def resume(self, search: Search, held: Held, branch: Branch) -> End:
+        """Go on from a moment, along the branch's trail, and with its option. Raises Known."""
         ...
 
     def save(self) -> Any:
@@ -81,14 +89,30 @@ class Known(BaseException):
 
 
 class Node:
-    """A state in which several steps could be next: where each that was tried leads, what each costs, and what was left out there."""
+    """A state in which several steps could be next: its options, where each that was tried leads, and what was left out there.
 
-    __slots__ = ("next", "costs", "asleep")
+    `waiting` is all that waited there, by name, and when it was due; `direct` holds those of `next` that a single step leads to,
+    and `blocks` what was found out of those that were not tried.
+    """
 
-    def __init__(self, costs: list[int], asleep: Asleep) -> None:
+    __slots__ = ("next", "options", "asleep", "waiting", "direct", "blocks")
+
+    def __init__(self, options: Sequence[Option], asleep: Asleep, waiting: Sequence[tuple[str, int]]) -> None:
         self.next: dict[int, Node | End] = {}
-        self.costs = costs
+        self.direct: dict[int, Node] = {}
+        self.blocks: dict[int, Block] = {}
+        self.options = options
         self.asleep = asleep
+        self.waiting = waiting
+
+
+class Block(NamedTuple):
+    """What an option brings about before anything that had waited: the footprint of each step, the option's first, and when it was due; and when the
+    first of what it has brought about besides is due.
+    """
+
+    steps: list[tuple[Footprint, int]]
+    rest_due_ms: int
 
 
 class Held:
@@ -102,13 +126,16 @@ class Held:
 
 
 class Branch(NamedTuple):
-    """An option that is to be tried at `node`, the state that `way` leads to; `asleep` is what need not be tried after it."""
+    """An option that is to be tried at `node`, the state that `way` leads to, and `trail` from the moment; `asleep` is what need not be tried after
+    it.
+    """
 
     node: Node | None
     option: int
     held: Held | None
     way: Way
     asleep: Asleep
+    trail: tuple[Option, ...] = ()
 
 
 class Explored(NamedTuple):
@@ -135,7 +162,8 @@ class Search:
     steps (not together with a bound, under which the two need not cost alike); `merge` False tries every order by itself, and `apart` False also
     those that only differ in which account goes first.
 
-    `enough` is asked after each branch, whether to stop.
+    `spare`: where an option that spends the last switch leads to what another is known to lead to, it is not tried (see `leads_there`); `spared`
+    counts those. `enough` is asked after each branch, whether to stop.
     """
 
     def __init__(
@@ -146,13 +174,15 @@ class Search:
         reduce: bool = True,
         merge: bool = True,
         apart: bool = True,
+        spare: bool = True,
         most_runs: int = MOST_RUNS,
         enough: Callable[[], bool] = bool,
     ) -> None:
         self.switches = switches
         self.reduce = reduce and switches is None
         self.apart = apart
-        self.runs = self.pruned = 0
+        self.runs = self.pruned = self.spared = 0
+        self._spare = spare and merge and switches is not None
         self._stage = stage
         self._merge = merge
         self._most_runs = most_runs
@@ -161,6 +191,7 @@ class Search:
         self._agenda: list[list[Branch]] = [[Branch(None, 0, None, None, {})]]
         self.level = 0
         self._moments = 0
+        self._untried: dict[tuple[Node, int], Branch] = {}
         self._from: tuple[Node, int] | None = None
         self._root: Node | End | None = None
         self._failing: tuple[int, Path] | None = None
@@ -169,6 +200,8 @@ class Search:
     def run(self, progress: Callable[[Search], None] | None = None) -> Explored:
         """Search until nothing is left, or enough is done. After an interruption `explored` tells how far it went."""
         while (branch := self._next()) is not None and self.runs < self._most_runs and not self._enough():
+            if self._spare and self.level == self.switches and self._is_spared(branch):
+                continue
             self._agenda[self.level].pop()
             self.runs += 1
             self._try(branch)
@@ -199,15 +232,43 @@ class Search:
             self.level += 1
         return None
 
+    def _is_spared(self, branch: Branch) -> bool:
+        """Whether the latest branch need not be tried now: it is known where it leads, or another that tells is to be tried before it."""
+        node, option, agenda = branch.node, branch.option, self._agenda[self.level]
+        if node is None or option in node.next:
+            return node is not None and bool(agenda.pop())
+        same = other_way(node, option)
+        if same is None:
+            return False
+        there, index = same
+        if index not in there.next:
+            before = self._untried.get(same)
+            if before is not None:
+                agenda.append(before)
+            return before is not None
+        block = leads_there(node, option, there, index)
+        if block is None:
+            return False
+        self._give_up(agenda.pop())
+        self.spared += 1
+        node.blocks[option], node.next[option] = block, there.next[index]
+        return True
+
+    def _give_up(self, branch: Branch) -> None:
+        """The branch is no more to be tried, or is being tried."""
+        if branch.node is not None:
+            self._untried.pop((branch.node, branch.option), None)
+        if branch.held is not None:
+            branch.held.left -= 1
+            self._moments -= not branch.held.left
+
     def _try(self, branch: Branch) -> None:
         stage = self._stage
         self._from = (branch.node, branch.option) if branch.node is not None else None
+        self._give_up(branch)
         try:
-            held = branch.held
-            if held is not None:
-                held.left -= 1
-                self._moments -= not held.left
-                end = stage.resume(self, held.moment, branch.option, branch.asleep)
+            if branch.held is not None:
+                end = stage.resume(self, branch.held, branch)
             else:
                 path = (*path_of(branch.way), branch.option) if branch.node is not None else ()
                 end = stage.begin(self, path, branch.asleep)
@@ -228,11 +289,12 @@ class Search:
         name = self._stage.name() if self._merge else str(len(self._nodes))
         node = self._nodes.get(name)
         if node is not None:
-            self._lead_to(node)
+            self._lead_to(node, direct=place.since == 1)
             self._revisit(place, node, options)
             raise Known
-        node = self._nodes[name] = Node([option.switches for option in options], dict(place.asleep))
-        self._lead_to(node)
+        node = self._nodes[name] = Node(options, dict(place.asleep), place.waiting)
+        self._lead_to(node, direct=place.since == 1)
+        place.since = 0
         awake = [index for index, option in enumerate(options) if option.name not in place.asleep]
         if self.switches is not None:
             awake = [index for index in awake if place.switches + options[index].switches <= self.switches]
@@ -245,22 +307,30 @@ class Search:
 
     def _put_off(self, place: Place, node: Node, options: Sequence[Option], awake: Sequence[int]) -> None:
         """All but the first of what is awake are tried later; what has been tried before them need not be tried right after them."""
-        held = self._hold(len(awake) - 1)
-        before = dict(place.asleep)
+        held = self._hold(place, len(awake) - 1)
+        before, trail = dict(place.asleep), tuple(place.trail)
         branches = []
         for index in awake:
-            branches.append((Branch(node, index, held, place.way, self._sleeping(before, options[index])), options[index].switches))
+            branches.append((Branch(node, index, held, place.way, self._sleeping(before, options[index]), trail), options[index].switches))
             if self.reduce:
                 before[options[index].name] = options[index].print
         for branch, switches in reversed(branches[1:]):
             self._agenda_of(place.switches + switches).append(branch)
+            if self._spare and place.switches + switches == self.switches:
+                self._untried[node, branch.option] = branch
 
-    def _hold(self, branches: int) -> Held | None:
-        if not branches or self._moments >= MOST_MOMENTS:
+    def _hold(self, place: Place, branches: int) -> Held | None:
+        """A moment for so many branches: the latest, where it is not far off, or else this one."""
+        if not branches:
             return None
-        moment = self._stage.save()
-        self._moments += moment is not None
-        return Held(moment, branches) if moment is not None else None
+        if place.held is None or len(place.trail) >= LONGEST_TRAIL:
+            moment = self._stage.save() if self._moments < MOST_MOMENTS else None
+            if moment is not None:
+                place.held, place.trail = Held(moment, 0), []
+        if place.held is not None:
+            self._moments += not place.held.left
+            place.held.left += branches
+        return place.held
 
     def _revisit(self, place: Place, node: Node, options: Sequence[Option]) -> None:
         """A state met again with less asleep than before: what was left out then is tried now."""
@@ -268,9 +338,9 @@ class Search:
         if not missing:
             return
         node.asleep = {name: each for name, each in node.asleep.items() if name in place.asleep}
-        held = self._hold(len(missing))
+        held = self._hold(place, len(missing))
         for index in missing:
-            branch = Branch(node, index, held, place.way, self._sleeping(node.asleep, options[index]))
+            branch = Branch(node, index, held, place.way, self._sleeping(node.asleep, options[index]), tuple(place.trail))
             self._agenda_of(place.switches + options[index].switches).append(branch)
 
     def _agenda_of(self, switches: int) -> list[Branch]:
@@ -284,12 +354,81 @@ class Search:
         """What need not be tried right after `step`, since it was tried before it and the two commute."""
         return {name: each for name, each in before.items() if independent(each, step.print)} if self.reduce else {}
 
-    def _lead_to(self, there: Node | End) -> None:
+    def _lead_to(self, there: Node | End, *, direct: bool = False) -> None:
         if self._from is None:
             self._root = there
         else:
             node, index = self._from
             node.next[index] = there
+            if direct and isinstance(there, Node):
+                node.direct[index] = there
+
+
+def other_way(here: Node, option: int) -> tuple[Node, int] | None:
+    """The state after what waits first in `here`, and the same option there; None where there is none, or the two do not commute. What other accounts
+    do before its turn comes again is all one to it.
+    """
+    there, wanted = here.direct.get(0), here.options[option]
+    if not independent(here.options[0].print, wanted.print):
+        return None
+    while there is not None:
+        index = next((index for index, each in enumerate(there.options) if each.name == wanted.name), None)
+        if index is not None:
+            return there, index
+        if not _is_others(there, wanted.print.account):
+            return None
+        there = there.direct.get(0)
+    return None
+
+
+def _is_others(state: Node, account: str) -> bool:
+    """Whether what waits first is of another account, and of that alone."""
+    first = state.options[0].print.account
+    return first != account and bool(first) and bool(account)
+
+
+def leads_there(here: Node, option: int, there: Node, index: int) -> Block | None:
+    """Whether an option that takes the last switch in `here` leads to where it leads from `there`, one step of what waits first later.
+
+    All that follows is first in, first out. If what waits first commutes with all that the option brings about before it has its turn, then the same
+    steps happen from both, and only steps that commute have changed places. Answer: what the option brings about from `here`.
+    """
+    block = _block(there, index)
+    if block is None:
+        return None
+    first, due_ms = here.options[0].print, here.waiting[0][1]
+    for place, (step, step_due_ms) in enumerate(block.steps):
+        if place and step_due_ms >= due_ms:
+            # From `here` what waits first has its turn before this.
+            return Block(block.steps[:place], step_due_ms) if step_due_ms > due_ms else None
+        if not independent(first, step):
+            return None
+    return block if block.rest_due_ms > due_ms else None
+
+
+def _block(at: Node, option: int) -> Block | None:
+    """None where the states on the way were not all met."""
+    if option in at.blocks:
+        return at.blocks[option]
+    known = {name for name, _ in at.waiting}
+    own = at.options[option].print
+    steps = [(own, 0)]
+    state = at.direct.get(option)
+    while state is not None:
+        name, due_ms = state.waiting[0]
+        if _is_others(state, own.account):
+            state = state.direct.get(0)
+            continue
+        if name in known:
+            block = Block(steps, min([due for each, due in state.waiting if each not in known], default=_NEVER_MS))
+            at.blocks[option] = block
+            return block
+        steps.append((state.options[0].print, due_ms))
+        state = state.direct.get(0)
+    return None
+
+
+_NEVER_MS = 1 << 62
 
 
 def path_of(way: Way) -> Path:
@@ -330,6 +469,6 @@ def _following(node: Node, switches: int | None) -> list[tuple[Node | End, int |
     """Where a state leads with so many switches left, and how many are left there."""
     if switches is None:
         return [(there, None) for there in node.next.values()]
-    costs = node.costs
-    return [(there, switches - costs[option]) for option, there in node.next.items() if costs[option] <= switches]
+    options = node.options
+    return [(there, switches - options[option].switches) for option, there in node.next.items() if options[option].switches <= switches]
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from functools import partial
-from types import BuiltinMethodType, CellType, FunctionType, MethodType
+from types import BuiltinMethodType, CellType, FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
 
 import msgspec
@@ -59,6 +59,8 @@ _FLAT: dict[type, frozenset[str]] = {
     EventFilter: frozenset({"_finished", "_order"}),
 }
 _NONE = frozenset[str]()
+COLLECTIONS = (dict, list, set, deque)
+_CODE = (type, ModuleType, FunctionType, BuiltinMethodType)
 
 
 class Moment(NamedTuple):
@@ -122,6 +124,29 @@ class Tape:
         self.asked = _tell(self._steps, said)
         self._watch(self, self.asked)
         return self.asked
+
+
+class Globals:
+    """The variables of a module that can change, and those of its classes and functions."""
+
+    __slots__ = ("held", "shared", "_package")
+
+    def __init__(self, module: ModuleType) -> None:
+        self.held = vars(module)
+        classes = [each for each in self.held.values() if isinstance(each, type) and each.__module__ == module.__name__]
+        of_classes = [getattr(each, "__func__", each) for kind in classes for each in vars(kind).values()]
+        functions = [each for each in (*self.held.values(), *of_classes) if isinstance(each, FunctionType)]
+        defaults = [each for function in functions for each in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())]
+        self.shared = [each for each in (*of_classes, *defaults) if isinstance(each, COLLECTIONS)]
+        self._package = module.__name__.partition(".")[0]
+
+    def now(self) -> dict[str, Any]:
+        """What they hold; functions, classes and modules are nobody's memory."""
+        return {name: each for name, each in self.held.items() if not name.startswith("__") and not isinstance(each, _CODE)}
+
+    def is_own(self, thing: Any) -> bool:
+        """Whether it is a collection, or an object of a class of the same package."""
+        return isinstance(thing, COLLECTIONS) or type(thing).__module__.partition(".")[0] == self._package
 
 
 def conversation(said: Said | None) -> list[Said]:
@@ -282,6 +307,19 @@ def _put_said(thing: Tape, content: tuple[Said | None, Any]) -> None:
     thing.said, thing.asked = content
 
 
+def _globals(thing: Globals, todo: list[Any], held: list[Any]) -> None:
+    content = thing.now()
+    held.append((thing, _put_globals, content))
+    todo.extend([each for each in content.values() if thing.is_own(each)])
+    todo.extend(thing.shared)
+
+
+def _put_globals(thing: Globals, content: dict[str, Any]) -> None:
+    for name in [name for name in thing.now() if name not in content]:
+        del thing.held[name]
+    thing.held.update(content)
+
+
 def _attributes(thing: Any, todo: list[Any], held: list[Any]) -> None:
     attributes = thing.__dict__
     held.append((thing, _put_attributes, attributes.copy()))
@@ -339,9 +377,10 @@ _TAKE: dict[Callable[[Any, Any], None], Callable[[Any], Any]] = {
     _put_set: _content,
     _put_cell: lambda cell: cell.cell_contents,
     _put_attributes: lambda thing: dict(vars(thing)),
+    _put_globals: Globals.now,
 }
 # In the order in which they are looked for: what a type derives from first counts.
 _WAYS: dict[type, Way] = {
     dict: _dict, list: _list, set: _set, deque: _deque, tuple: _tuple, FunctionType: _function, CellType: _cell, MethodType: _method,
-    BuiltinMethodType: _method, partial: _partial, Tape: _tape,
+    BuiltinMethodType: _method, partial: _partial, Tape: _tape, Globals: _globals,
 }  # fmt: skip

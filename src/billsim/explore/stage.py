@@ -17,13 +17,18 @@ from billsim.core.platform import Platform
 from billsim.core.policy import DunningPolicy
 from billsim.core.schedule import Schedule
 from billsim.core.trace import Record, Trace
+from billsim.explore.brought import brought
+from billsim.explore.edits import accounts_in
 from billsim.explore.ends import end_of
 from billsim.explore.guide import WINDOW_MS, Bookmark, Endless, Fired, Guide
-from billsim.explore.orders import Asleep, End, Path, Search
+from billsim.explore.orders import Asleep, Branch, End, Held, Path, Search
 from billsim.explore.rewind import Moment, Rewinder, Tape, changed, taped
 from billsim.explore.states import States
 from billsim.ports import Engine
+from billsim.rehearsal import ruled
 from billsim.run import SHIPPED, rare_collections
+from billsim.scenario.errors import InputError
+from billsim.scenario.orders import offset_label
 from billsim.scenario.plan import Scenario
 from billsim.world import World
 
@@ -108,18 +113,26 @@ class Story:
         self.failed: list[str] = []
         self.choices = Steered(seed, dict(scenario.answers))
         self.trace = Silent()
-        self.guide = Guide(window_ms, self._what, self._group)
         self.engine, self._modules = _engine(engine, scenario, platform)
+        self._groups: dict[str, str] = {}
+        self.guide = Guide(window_ms, self._what, self._group, _owned(scenario))
         self.world = world = _world(scenario, self.engine, self.choices, self.guide, platform, self.trace)
+        merges = any([row.do == "merge" for row in scenario.timeline])
+        self.guide.resolves = merges or not all(map(world.customer_of, world.stores.shards))
         self.guide.kernel, self.guide.idle = world.kernel, lambda: not world.pending
         handles = [component.handle for component in world.components.values()]
         world.components = {name: replace(each, handle=taped(each.handle, watch or _look_away)) for name, each in world.components.items()}
         self._ends: dict[tuple[str, tuple[str, ...]], End] = {}
         self._phase = [STORM, 0]
-        self._rewinder = Rewinder([world, self._phase, self.failed, *handles])
-        self._remembered = _nothing if engine in engines.names() else Remembered([self.engine, *handles])
+        ships = isinstance(engine, str) and engine in engines.names()
+        own = [] if ships else [self.engine, *handles, *brought(self.engine, world)]
+        self._rewinder = Rewinder([world, self._phase, self.failed, *own])
+        self._remembered = _nothing if ships else Remembered(own)
         self._states = States(world, self.failed, self._remembered)
-        self._groups = {account: customer for customer, accounts in world.stores.by_customer.items() if len(accounts) > 1 for account in accounts}
+        shared = [(customer, accounts) for customer, accounts in world.stores.by_customer.items() if len(accounts) > 1]
+        self._groups = {account: customer for customer, accounts in shared for account in accounts}
+        if merges:
+            self._groups = dict.fromkeys(world.stores.shards, "all")
         if prepare is not None:
             prepare(world)
         self._beginning = self._rewinder.save()
@@ -131,23 +144,25 @@ class Story:
             try:
                 yield self
             finally:
+                self.rest()
                 self.world.close()
 
     # -- what a search asks for ------------------------------------------------------------------------------------------------------
 
     def begin(self, search: Search | None, path: Path = (), asleep: Asleep | None = None) -> End:
         """As the protocol says. Without a search: along the path, and then first in, first out."""
-        self._rewinder.rewind(self._beginning)
+        self.rest()
         self.guide.start(search, path, asleep or {})
         return self._play(search)
 
-    def resume(self, search: Search, moment: Saved, option: int, asleep: Asleep) -> End:
+    def resume(self, search: Search, held: Held, branch: Branch) -> End:
         """As the protocol says."""
-        self._rewinder.rewind(moment.moment)
+        saved: Saved = held.moment
+        self._rewinder.rewind(saved.moment)
         if self._remembered is not _nothing:
             for task in self.world.runtime.running.values():
                 task.steps.catch_up()  # type: ignore[attr-defined]
-        self.guide.go_on(search, moment.bookmark, option, asleep)
+        self.guide.go_on(search, saved.bookmark, held, branch)
         return self._play(search)
 
     def save(self) -> Saved | None:
@@ -158,6 +173,10 @@ class Story:
         """As the protocol says."""
         return self._states.name(self.guide.gathers)
 
+    def rest(self) -> None:
+        """Back to the beginning: whatever else the engine is asked to do, it is to remember nothing of this."""
+        self._rewinder.rewind(self._beginning)
+
     def follow(self, path: Path) -> tuple[End, list[Fired]]:
         """Play along a path: its end, and every step that was performed on the way."""
         record: list[Fired] = []
@@ -166,6 +185,7 @@ class Story:
             return self.begin(None, path), record
         finally:
             self.guide.record = None
+            self.rest()
 
     # -- playing ---------------------------------------------------------------------------------------------------------------------
 
@@ -219,6 +239,12 @@ def quiet_world(
             world.close()
 
 
+def _owned(scenario: Scenario) -> dict[str, str]:
+    """The rows that are about one account alone, by the labels under which they race."""
+    rows = [(index, accounts_in(row)) for index, row in enumerate(scenario.timeline) if row.by not in _EVERYBODYS]
+    return {offset_label(index): accounts[0] for index, accounts in rows if len(accounts) == 1}
+
+
 def _engine(engine: str | Make, scenario: Scenario, platform: Platform) -> tuple[Engine, list[str]]:
     """The engine, and the names of the modules that its code lies in."""
     policy = platform.dunning(scenario.stripe.max_attempts)
@@ -229,7 +255,11 @@ def _engine(engine: str | Make, scenario: Scenario, platform: Platform) -> tuple
 
 
 def _world(scenario: Scenario, engine: Engine, choices: Seeded, order: Schedule, platform: Platform, trace: Trace) -> World:
-    world = World(scenario, engine, choices, trace, platform.dunning(scenario.stripe.max_attempts), bodies=False, order=order)
+    if scenario.before is not None:
+        raise InputError("is handed over by another engine, and orders are searched under one", scenario.source, key="before")
+    if scenario.warehouse is not None:
+        raise InputError("is mirrored by night, and a mirror cannot be taken back to an earlier moment", scenario.source, key="warehouse")
+    world = World(ruled(scenario, platform), engine, choices, trace, platform.dunning(scenario.stripe.max_attempts), bodies=False, order=order)
     world.judge.blame = Blameless()  # type: ignore[assignment]
     return world
 
@@ -270,3 +300,5 @@ def _nothing() -> str:
 
 
 _MANY = 1 << 30
+# Actors whose rows touch more than the account that they name.
+_EVERYBODYS = ("pipe", "cron")

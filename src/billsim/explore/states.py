@@ -8,6 +8,7 @@ things race. What only the figures of a run are made of is left out.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import attrgetter, is_
 from typing import Any
 
 import msgspec
@@ -33,8 +34,11 @@ def _value_of(thing: Any) -> Any:
 
 encode: Callable[[Any], bytes] = msgspec.json.Encoder(enc_hook=_value_of).encode
 _BOOK = tuple(name for name in Book.__slots__ if name != "id")
+_objects = attrgetter(*_BOOK)
 # Each store, and where an AccountState has its rows.
 _FIELDS = tuple(zip([name for name in GATHERED if not name.startswith("stripe.")], AccountState.__struct_fields__[1:8], strict=True))
+_STORES = tuple(name for name, _ in _FIELDS)
+_NOTHING: tuple[list[Any], list[Any]] = ([], [])
 # The running gathers: label -> the shard that is read, and how many writes to it had been remembered when the gather began, and after each step that
 # wrote since.
 Gathers = dict[str, tuple[Shard, tuple[int, ...]]]
@@ -52,6 +56,8 @@ class States:
         self._engine = engine
         self._digests: dict[tuple[str, str], list[tuple[Any, int]]] = {}
         self._calls: dict[Call, str] = {}
+        # Of each account the rows and objects that were digested last, and their digests.
+        self._rows: dict[str, tuple[list[Any], list[Any]]] = {}
 
     def name(self, gathers: Gathers) -> str:
         """A digest of the state that the world is in."""
@@ -87,10 +93,15 @@ class States:
 
     def _of_rows(self, shard: Shard) -> list[Any]:
         account, rows, many, book = shard.account, shard.rows, shard.many, shard.stripe
-        digests: list[Any] = [self._digest(account, name, rows.get(name) or many.get(name)) for name, _ in _FIELDS]
+        held = [rows.get(name) or many.get(name) for name in _STORES]
         if book is not None:
-            digests += [self._digest(account, name, getattr(book, name)) for name in _BOOK]
-        return digests
+            held += _objects(book)
+        was, digests = self._rows.get(account, _NOTHING)
+        if len(was) != len(held) or not all(map(is_, was, held)):
+            names = _STORES if book is None else (*_STORES, *_BOOK)
+            digests = [self._digest(account, name, each) for name, each in zip(names, held, strict=True)]
+            self._rows[account] = held, digests
+        return digests[:]
 
     def _undone(self, account: str, undo: Undo) -> tuple[str, str, int]:
         return undo.store, undo.key, self._digest(account, f"undo {undo.store} {undo.key}", undo.old)

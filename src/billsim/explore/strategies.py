@@ -70,20 +70,27 @@ class Pct(Schedule):
         super().__init__(window_ms)
         self._seed = seed
         choices = choices or _choices(seed)
-        self._fallen: dict[str, int] = {}
+        self._priorities: dict[str, int] = {}
         self._changes = {_below(seed, f"change {n}", choices): n for n in range(depth - 1)}
 
     def first(self, waiting: Sequence[Wake]) -> int:
-        ranked = sorted(range(len(waiting)), key=lambda index: self._priority(waiting[index]))
+        threads = [_thread(wake) for wake in waiting]
+        highest = self._highest(threads)
         change = self._changes.pop(self.steps, None)
         if change is not None:
-            self._fallen[_thread(waiting[ranked[-1]])] = -1 - change
-            ranked.sort(key=lambda index: self._priority(waiting[index]))
-        return ranked[-1]
+            self._priorities[threads[highest]] = -1 - change
+            highest = self._highest(threads)
+        return highest
 
-    def _priority(self, wake: Wake) -> int:
-        thread = _thread(wake)
-        return self._fallen.get(thread) or _bits(self._seed, thread)
+    def _highest(self, threads: Sequence[str]) -> int:
+        """The last of those with the highest priority."""
+        known, found = self._priorities, []
+        for thread in threads:
+            priority = known.get(thread)
+            if priority is None:
+                priority = known[thread] = _bits(self._seed, thread)
+            found.append(priority)
+        return len(found) - 1 - found[::-1].index(max(found))
 
 
 def _thread(wake: Wake) -> str:

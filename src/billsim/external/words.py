@@ -34,6 +34,7 @@ class _DecidesInItsWords:
 
 class _HandlesInItsWords:
     def __init__(self, hands: Handles, statuses: Mapping[str, str]) -> None:
+        self.primary = bool(getattr(hands, "primary", False))
         self._hands = hands
         self._theirs, self._ours = statuses, reversed_names(statuses)
 

@@ -36,7 +36,7 @@ def handle(message: Message) -> Steps:
 
 def component() -> Component:
     """The component, writing as the facade."""
-    return Component(NAME, "facade", handle)
+    return Component(NAME, "facade", handle, primary=True)
 
 
 def create(message: Message) -> Serving:

@@ -8,6 +8,7 @@ happens at Stripe later is told of by a webhook.
 from __future__ import annotations
 
 from collections.abc import Generator
+from contextlib import suppress
 from typing import Any
 
 from billsim.core.policy import DunningPolicy
@@ -35,7 +36,12 @@ class Identity:
         self._policy = policy
 
     def handle(self, message: Message) -> Steps:
-        """Copy what a `customer.updated` says has changed, if it is anything of ours; what it is now, Stripe is asked."""
+        """Copy what a `customer.updated` says has changed, if it is anything of ours; what it is now, Stripe is asked.
+
+        All of it, when an account has come to stand on another customer, and alone.
+        """
+        if message.event is None and not (yield from _stands_alone(message.account)):
+            return
         before = message.event.data.previous_attributes if message.event is not None else None
         is_default = before is None or _DEFAULT in before
         is_named = before is None or any(field in before for field in _COPIED)
@@ -46,12 +52,13 @@ class Identity:
             return
         profile: AccountRow | None = yield Read("subs_account", message.account)
         if profile is not None and profile.account_type not in self._policy.contract_types:
-            yield from copied(message.account)
+            with suppress(Refusal):  # the customer is gone, or the mapping to it, since it was looked at: there is nothing to copy
+                yield from copied(message.account)
 
 
 def component(policy: DunningPolicy) -> Component:
     """The component, writing as the facade."""
-    return Component(NAME, "facade", Identity(policy).handle)
+    return Component(NAME, "facade", Identity(policy).handle, primary=True)
 
 
 def known_customer(account: str) -> Finding:
@@ -60,6 +67,14 @@ def known_customer(account: str) -> Finding:
     if state.shared_with:
         raise Refusal("merged_account")
     return state.customer.stripe_customer if state.customer is not None else ""
+
+
+def _stands_alone(account: str) -> Generator[Effect, Any, bool]:
+    """Whether Stripe knows the account, and its customer is nobody else's."""
+    try:
+        return bool((yield from known_customer(account)))
+    except Refusal:
+        return False
 
 
 def customer_for(message: Message) -> Finding:

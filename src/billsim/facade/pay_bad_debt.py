@@ -29,7 +29,7 @@ def handle(message: Message) -> Steps:
 
 def component() -> Component:
     """The endpoint as a component, writing (nothing, as it happens) as the facade."""
-    return Component(NAME, "facade", handle)
+    return Component(NAME, "facade", handle, primary=True)
 
 
 def _may_be_paid(account: str, id: str, customer: str) -> Generator[Effect, Any, bool]:
@@ -51,7 +51,7 @@ def _pay(message: Message, id: str) -> Steps:
         invoice: Invoice = yield CallStripe("invoices.pay", message.account, id, {"off_session": False}, key)
     except StripeError as refusal:
         # 402: the card was declined. 400: someone else's payment was faster.
-        if refusal.status not in (400, 402):
+        if not refusal.says(400, 402):
             raise
         return
     if invoice.status in ("open", "uncollectible"):

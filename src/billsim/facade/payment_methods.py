@@ -14,11 +14,11 @@ from billsim.facade.desk import TRIES, Refusal, RowsMovedError, Serving, answere
 from billsim.facade.identity import copied, customer_for, known_customer
 from billsim.ports import CallStripe, CompareAndSet, Component, Effect, Message, Read, Sleep, Steps
 from billsim.stores.ope import CANCELED, OpeSubscription
-from billsim.stores.subs_customer import CustomerRow
+from billsim.stores.subs_customer import BRAINTREE, CustomerRow
 from billsim.stripe.objects import Customer, PaymentMethod, SetupIntent, StripeError
 
 NAME = "payment_methods"
-BRAINTREE, STRIPE = "braintree", ""
+STRIPE = ""
 TYPES = ("card", "paypal", "sepa_debit")
 PAYPAL = "paypal"
 # What is answered where the customer has yet to confirm: the webhook will end it.
@@ -35,7 +35,7 @@ def handle(message: Message) -> Steps:
 
 def component() -> Component:
     """The component, writing as the facade."""
-    return Component(NAME, "facade", handle)
+    return Component(NAME, "facade", handle, primary=True)
 
 
 def attach(message: Message) -> Serving:

@@ -11,10 +11,10 @@ from typing import Any
 
 from billsim.facade.checkout import order_of
 from billsim.facade.desk import Refusal, Serving, answered, key_of, served
-from billsim.facade.payment_methods import BRAINTREE, PAYPAL, STRIPE
+from billsim.facade.payment_methods import PAYPAL, STRIPE
 from billsim.ports import CallStripe, Component, Effect, Message, Read, Send, Steps, Write
 from billsim.stores.subs_account import AccountRow
-from billsim.stores.subs_customer import CustomerRow
+from billsim.stores.subs_customer import BRAINTREE, CustomerRow
 from billsim.stripe.objects import PaymentMethod, StripeError
 
 NAME = "product_pages"
@@ -55,7 +55,7 @@ def _vaulted(message: Message, customer: str) -> Generator[Effect, Any, str]:
     try:
         method: PaymentMethod = yield CallStripe("payment_methods.attach", account, id, {"customer": customer}, key_of(message, "attach"))
     except StripeError as refusal:
-        if refusal.status not in (400, 402, 404):
+        if not refusal.says(400, 402, 404):
             raise
         raise Refusal("declined") from refusal
     settings = {"invoice_settings": {"default_payment_method": id}}

@@ -2,27 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from billsim.core.at_least_once import Parcel
 from billsim.core.choices import Choices
-from billsim.faults.base import PIPE, Dial, Fault
+from billsim.core.time import MINUTE_MS
+from billsim.faults.base import PIPE, STRIPE, Dial, Fault, Mishap, Picture, Shift
 from billsim.faults.crash import Crash
+from billsim.faults.cron_missed import CronMissed
+from billsim.faults.cron_overlap import CronOverlap
+from billsim.faults.cron_twice import CronTwice
 from billsim.faults.dead_letter import DeadLetter
 from billsim.faults.duplicate import Duplicate
+from billsim.faults.idempotency_key_reused import IdempotencyKeyReused
 from billsim.faults.ingress_outage import IngressOutage
 from billsim.faults.late import Late
 from billsim.faults.lost import Lost
+from billsim.faults.merged_account import MergedAccount
+from billsim.faults.mirror_late import MirrorLate
+from billsim.faults.mirror_missing import MirrorMissing
+from billsim.faults.mirror_torn import MirrorTorn
+from billsim.faults.missing_customer import MissingCustomer
+from billsim.faults.missing_price import MissingPrice
+from billsim.faults.no_payment_method import NoPaymentMethod
 from billsim.faults.out_of_order import OutOfOrder
 from billsim.faults.poison import Poison
 from billsim.faults.redelivery import Redelivery
 from billsim.faults.same_second import SameSecond
 from billsim.faults.slow_handler import SlowHandler
+from billsim.faults.stale_cache import StaleCache
+from billsim.faults.stale_replica import StaleReplica
 from billsim.faults.stale_snapshot import StaleSnapshot
+from billsim.faults.stripe_error import StripeBroken
+from billsim.faults.stripe_rate_limited import StripeRateLimited
+from billsim.faults.stripe_timeout import StripeTimeout
 from billsim.faults.twin import Twin
+from billsim.faults.two_instances import TwoInstances
 from billsim.pipe.weather import Journey
+from billsim.ports import Message
 from billsim.runtime.hazards import Fate
+from billsim.runtime.stripe_client import Setback, Try
 from billsim.stripe.objects import Emitted
 
 FAULTS: tuple[type[Fault], ...] = (
@@ -39,6 +59,23 @@ FAULTS: tuple[type[Fault], ...] = (
     Poison,
     Crash,
     SlowHandler,
+    TwoInstances,
+    StripeRateLimited,
+    StripeBroken,
+    StripeTimeout,
+    IdempotencyKeyReused,
+    StaleCache,
+    StaleReplica,
+    CronOverlap,
+    CronMissed,
+    CronTwice,
+    MirrorTorn,
+    MirrorMissing,
+    MirrorLate,
+    MissingPrice,
+    MergedAccount,
+    MissingCustomer,
+    NoPaymentMethod,
 )
 CATALOGUE: dict[str, type[Fault]] = {fault.name: fault for fault in FAULTS}
 
@@ -60,10 +97,17 @@ def described() -> list[dict[str, Any]]:
             "of_each": fault.of_each,
             "minutes": fault.minutes,
             "most_minutes": fault.most_minutes,
-            "scope": [] if not fault.scoped else ["accounts", "events"] if fault.area == PIPE else ["accounts"],
+            "scope": _scope(fault),
         }
         for fault in FAULTS
     ]
+
+
+def _scope(fault: type[Fault]) -> list[str]:
+    """The keys by which a scenario may narrow a fault down."""
+    if not fault.scoped:
+        return []
+    return ["accounts", *{PIPE: ["events"], STRIPE: ["methods"]}.get(fault.area, [])]
 
 
 class Weather:
@@ -78,6 +122,13 @@ class Weather:
         self._consuming = _at("fails_message", faults)
         self._acknowledging = _at("loses_ack", faults)
         self._befalling = _at("befalls", faults)
+        self._doubling = _at("doubles", faults)
+        self._thwarting = _at("thwarts", faults)
+        self._misleading = _at("replica_lag_ms", faults)
+        self._outliving = _at("cache_lag_ms", faults)
+        self._scheduling = _at("shifts", faults)
+        self._picturing = _at("pictures", faults)
+        self._mishandling = _at("mishaps", faults)
 
     def leaves(self, emitted: Emitted) -> Journey:
         """How an event leaves Stripe, after all faults."""
@@ -119,6 +170,60 @@ class Weather:
             for fault in self._befalling:
                 fate = fault.befalls(fate, task, account, repeated)
         return fate
+
+    def doubles(self, message: Message) -> bool:
+        """Whether a second instance of the engine handles a message too."""
+        return not self.stopped and any(fault.doubles(message) for fault in self._doubling)
+
+    @property
+    def strikes_requests(self) -> bool:
+        """Whether any of its faults strikes requests to Stripe."""
+        return bool(self._thwarting)
+
+    def setback(self, sent: Try) -> Setback | None:
+        """What befalls a try of a request to Stripe: what the first fault says that strikes it."""
+        if self.stopped:
+            return None
+        return next((setback for fault in self._thwarting if (setback := fault.thwarts(sent)) is not None), None)
+
+    @property
+    def misleads_reads(self) -> bool:
+        """Whether any of its faults answers a read with what is no longer so."""
+        return bool(self._misleading or self._outliving)
+
+    @property
+    def longest_ms(self) -> int:
+        """How far back what such a read is answered with may lie."""
+        return max([fault.lasts_minutes for fault in (*self._misleading, *self._outliving)]) * MINUTE_MS
+
+    def replica_lag_ms(self, task: str, account: str, what: str) -> int:
+        """How far the replica is behind that answers a task's look at a store."""
+        return 0 if self.stopped else max([fault.replica_lag_ms(task, account, what) for fault in self._misleading], default=0)
+
+    def cache_lag_ms(self, task: str, account: str, what: str) -> int:
+        """How old the cache is that answers a task's look at it."""
+        return 0 if self.stopped else max([fault.cache_lag_ms(task, account, what) for fault in self._outliving], default=0)
+
+    def shifts(self, night: str) -> tuple[Shift, ...]:
+        """When the nightly job is started on a night, after all faults."""
+        shifts: tuple[Shift, ...] = (Shift(),)
+        if not self.stopped:
+            for fault in self._scheduling:
+                shifts = fault.shifts(night, shifts)
+        return shifts
+
+    def picture(self, night: str) -> Picture:
+        """How a night is mirrored, after all faults."""
+        picture = Picture()
+        if not self.stopped:
+            for fault in self._picturing:
+                picture = fault.pictures(night, picture)
+        return picture
+
+    def mishaps(self, accounts: Sequence[str], storm_ms: int) -> list[Mishap]:
+        """What happens to the data of accounts during a storm, in the order in which it does."""
+        found = [mishap for fault in self._mishandling for mishap in fault.mishaps(accounts, storm_ms)]
+        return sorted(found, key=lambda mishap: mishap.after_ms)
 
 
 def _at(hook: str, faults: list[Fault]) -> list[Fault]:

@@ -11,12 +11,12 @@ BEFORE = Quantiles("before", (1, 7))
 
 
 class Crash(Fault):
-    """A task dies with those that wait for it; what woke them is delivered again. Requests and jobs, which nobody repeats, are spared."""
+    """A task dies with those that wait for it; what woke them is delivered again, or sent again by whoever asked. The last try is spared."""
 
     name = "crash"
     area = ENGINE
     what = "the process of a handler dies before one of its writes, and none that follow are made"
-    heals = "the message is delivered again after its back-off; the engine must go on from what was written"
+    heals = "the message is delivered again after its back-off, a request is sent again once; the engine must go on from what was written"
     of_each = "task"
 
     def befalls(self, fate: Fate, task: str, account: str, repeated: bool) -> Fate:

@@ -14,14 +14,15 @@ NAME = "entitlements"
 def handle(message: Message) -> Steps:
     """Give every product of the account the plan `body["plan"]`; where that is empty, the plan that was bought (free once canceled).
 
-    The zones follow.
+    `body["product"]`: that one alone. The zones follow.
     """
     bought: dict[str, OpeSubscription] = yield Read("ope", message.account)
-    told = str(message.body.get("plan", ""))
+    told, alone = str(message.body.get("plan", "")), message.body.get("product", "")
     plans: dict[str, str] = {}
     for subscription in sorted(bought.values(), key=lambda each: each.status == "active"):
         for item in subscription.items:
-            plans[item.product] = told or (item.plan if subscription.status == "active" else FREE)
+            if alone in ("", item.product):
+                plans[item.product] = told or (item.plan if subscription.status == "active" else FREE)
     for product, plan in plans.items():
         yield Write("cf_prod", message.account, {"plan": plan}, product)
     if LEVEL_OF in plans:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from typing import Any
+
 from billsim.core.policy import BAD_DEBT, DELINQUENT, HEALTHY, DunningPolicy
+from billsim.legacy.instruments import grace_ms
 from billsim.legacy.steps import Case, is_contract, occurred_ms, read_case, snapshot, write_dunning
-from billsim.ports import Act, CallStripe, Message, Start, Steps, Write
+from billsim.ports import Act, CallStripe, Effect, Message, Start, Steps, Write
 from billsim.stripe.objects import Invoice, Subscription
 
 NAME = "invoice_paid"
@@ -26,7 +30,7 @@ class InvoicePaid:
         if is_contract(case, self._policy):
             return
         was_bad = case.dunning.status == BAD_DEBT
-        told = _told(case, invoice) if was_bad or self._is_overdue(case, message) else ()
+        told = _told(case, invoice) if was_bad or (yield from self._is_overdue(case, invoice, message)) else ()
         if case.dunning.status != HEALTHY:
             healthy = {"status": HEALTHY, "retry_count": 0, "escalation_level": 0, "since_ms": occurred_ms(message)}
             yield from write_dunning(case, healthy, *(key for key, _ in told))
@@ -37,10 +41,12 @@ class InvoicePaid:
         for _, act in told:
             yield act
 
-    def _is_overdue(self, case: Case, message: Message) -> bool:
+    def _is_overdue(self, case: Case, invoice: Invoice, message: Message) -> Generator[Effect, Any, bool]:
         """The grace was over, and only tonight's job would have called it bad debt."""
-        bad_ms = case.dunning.since_ms + self._policy.grace_of("card")
-        return case.dunning.status == DELINQUENT and bad_ms <= occurred_ms(message)
+        if case.dunning.status != DELINQUENT:
+            return False
+        grace = yield from grace_ms(case, invoice, self._policy)
+        return case.dunning.since_ms + grace <= occurred_ms(message)
 
     def _clear_flags(self, case: Case, invoice: Invoice, was_bad: bool) -> Steps:
         policy, flags = self._policy, case.profile.flags

@@ -6,6 +6,7 @@ from collections.abc import Generator
 from typing import Any
 
 from billsim.core.policy import DELINQUENT, RETRYING, DunningPolicy
+from billsim.legacy.instruments import grace_ms
 from billsim.legacy.steps import Case, call_bad_debt, is_contract, occurred_ms, read_case, snapshot, write_dunning
 from billsim.ports import Act, CallStripe, Effect, Message, Read, Steps, Write
 from billsim.stripe.objects import Charge, Invoice, PaymentIntent
@@ -39,7 +40,7 @@ class InvoicePaymentFailed:
             return
         now_ms = occurred_ms(message)
         failed_ms = yield from _last_failure(message, invoice)
-        bad_ms = failed_ms + self._policy.grace_of("card")
+        bad_ms = failed_ms + (yield from grace_ms(case, invoice, self._policy))
         if self._marks_uncollectible:
             bad_ms = min(bad_ms, now_ms)
         if bad_ms <= now_ms:

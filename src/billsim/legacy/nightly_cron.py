@@ -7,6 +7,7 @@ from typing import Any
 
 from billsim.core.policy import BAD_DEBT, DELINQUENT, DunningPolicy
 from billsim.core.time import SECOND_MS
+from billsim.legacy.instruments import grace_ms
 from billsim.legacy.steps import Case, call_bad_debt, complete_case, is_contract, write_dunning
 from billsim.ports import Act, CallStripe, Effect, Message, Scan, Sleep, Start, Steps
 from billsim.stores.cf_prod import NONE
@@ -35,27 +36,28 @@ class NightlyCron:
             yield from self._walk(row, message.at_ms)
 
     def _walk(self, row: DunningRow, started_ms: int) -> Steps:
-        # One grace for everybody, whatever they pay with.
-        bad_ms = row.since_ms + self._policy.grace_of("card")
-        if row.status == DELINQUENT and bad_ms <= started_ms:
-            yield from self._bad_debt(row, bad_ms)
+        if row.status == DELINQUENT and row.since_ms + min(self._policy.grace_ms.values()) <= started_ms:
+            yield from self._bad_debt(row, started_ms)
         elif row.status == BAD_DEBT and row.escalation_level < BANNED and row.since_ms + self._policy.ban_after_ms <= started_ms:
             yield from self._ban(row)
 
-    def _bad_debt(self, row: DunningRow, bad_ms: int) -> Steps:
+    def _bad_debt(self, row: DunningRow, started_ms: int) -> Steps:
         case: Case = yield from complete_case(row.account, row)
         if is_contract(case, self._policy) or not case.customer.stripe_customer:
             return
         invoices: tuple[Invoice, ...] = yield from _invoices(case)
         owed = [invoice for invoice in invoices if invoice.status in OWED]
-        yield from call_bad_debt(case, self._policy, owed, _debt(invoices), bad_ms, row.retry_count)
+        chased = _chased(invoices)
+        bad_ms = row.since_ms + (yield from grace_ms(case, chased, self._policy))
+        if bad_ms <= started_ms:
+            yield from call_bad_debt(case, self._policy, owed, _id(chased), bad_ms, row.retry_count)
 
     def _ban(self, row: DunningRow) -> Steps:
         case: Case = yield from complete_case(row.account, row)
         if is_contract(case, self._policy) or not case.customer.stripe_customer:
             return
         invoices: tuple[Invoice, ...] = yield from _invoices(case)
-        debt = _debt(invoices)
+        debt = _id(_chased(invoices))
         columns = {"status": row.status, "retry_count": row.retry_count, "escalation_level": BANNED, "since_ms": row.since_ms}
         yield from write_dunning(case, columns, f"{debt}/ban")
         yield Act("ban", row.account, debt, BAD_DEBT)
@@ -68,9 +70,13 @@ def _invoices(case: Case) -> Generator[Effect, Any, tuple[Invoice, ...]]:
     return tuple(found.data)
 
 
-def _debt(invoices: tuple[Invoice, ...]) -> str:
+def _chased(invoices: tuple[Invoice, ...]) -> Invoice | None:
     """The oldest that is owed; who owes nothing is chased all the same, about the newest."""
     owed = [invoice for invoice in invoices if invoice.status in OWED]
     if owed:
-        return min(owed, key=lambda invoice: (invoice.created, invoice.id)).id
-    return invoices[0].id if invoices else "none"
+        return min(owed, key=lambda invoice: (invoice.created, invoice.id))
+    return invoices[0] if invoices else None
+
+
+def _id(debt: Invoice | None) -> str:
+    return "none" if debt is None else debt.id

@@ -86,9 +86,7 @@ def gathered(shard: Shard, parts: tuple[str, ...], read_at: Mapping[str, int], s
     rows, many, stripe = shard.rows, shard.many, _objects(shard)
     if read_at:
         rows, many, stripe = _as_of(shard.undo, read_at, rows, many, stripe)
-    shard.gathers -= 1
-    if not shard.gathers and shard.undo:
-        shard.undo.clear()
+    given_up(shard)
     read = branches(parts)
     dunning, profile, customer, ledger, entitlements, ope, zones = read.rows
     if parts:
@@ -105,6 +103,13 @@ def gathered(shard: Shard, parts: tuple[str, ...], read_at: Mapping[str, int], s
         StripeState(*stripe),
         tuple([account for account in sharers if account != shard.account]) if len(sharers) > 1 else (),
     )
+
+
+def given_up(shard: Shard) -> None:
+    """A gather ends: what moves from now on need not be kept for it."""
+    shard.gathers -= 1
+    if not shard.gathers and shard.undo:
+        shard.undo.clear()
 
 
 Rows = dict[str, Any]

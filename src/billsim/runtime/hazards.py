@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
@@ -13,8 +14,12 @@ from billsim.runtime.task import Task
 READS = (".retrieve", ".list")
 _WRITES = (Write, CompareAndSet, Transact, Act, Send)
 _STEPS = (Read, GatherAll, Scan, Write, CompareAndSet, Transact)
-# A request of a customer's or of a job's is nobody's to repeat: who it fails for is told so.
-_ANSWERED = ("request.", "cron.")
+# What a customer or a scheduler asks for is not in a queue: it goes to one instance, and whoever asked repeats it a few times, not for ever.
+ANSWERED = ("request.", "cron.")
+# A browser or a service sends a request again once; a scheduler starts a job that fails twice more.
+_TRIES = {"request.": 2, "cron.": 3}
+
+_ATTEMPT = re.compile(r"/attempt(\d+)/")
 
 Begin = Callable[[Task, Any], Any]
 
@@ -29,6 +34,11 @@ class ProcessDied(Exception):
 
     def __str__(self) -> str:
         return f"the process of {self.args[0]} died"
+
+
+def tries_of(kind: str) -> int:
+    """How often a request of this kind is sent before whoever sends it gives up; 0 for a message of a queue, which is delivered until it is done."""
+    return next((tries for begins, tries in _TRIES.items() if kind.startswith(begins)), 0)
 
 
 class Fate(NamedTuple):
@@ -109,5 +119,13 @@ class Exposure:
         return self._begin[type(effect)](task, effect)
 
     def _fate_of(self, task: Task) -> Fate:
-        repeated = not self._root(task.name).message.kind.startswith(_ANSWERED)
+        root = self._root(task.name)
+        tries = tries_of(root.message.kind)
+        repeated = not tries or _attempt(root.name) < tries
         return self._hazards.fate(task.name, task.message.account, repeated)
+
+
+def _attempt(name: str) -> int:
+    """For the how-manieth time a task's message came, as its name tells."""
+    found = _ATTEMPT.search(name)
+    return int(found[1]) if found else 1

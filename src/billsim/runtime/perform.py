@@ -34,6 +34,8 @@ from billsim.ports import (
 )
 from billsim.runtime.gather import branches, gathered, read_instants
 from billsim.runtime.hazards import READS, Exposure, Hazards, Late, ProcessDied
+from billsim.runtime.stale import Behind, StaleReads
+from billsim.runtime.stripe_client import Again, Look, Sent, Setbacks, StripeClient, Unheard
 from billsim.runtime.task import Answered, Ended, Host, Task
 from billsim.stores import stripe_metadata
 from billsim.stores.base import Shard, Stores, Written
@@ -50,6 +52,14 @@ class Payments(Protocol):
 
     def call(self, method: str, id: str, params: dict[str, Any], *, key: str | None, task: str) -> Any:
         """Perform a request now; raises StripeError."""
+        ...
+
+    def break_off(self, name: str, id: str, params: dict[str, Any], *, key: str) -> Any:
+        """Begin a request, and fail before anything is done; raises StripeError."""
+        ...
+
+    def key_of_another(self, key: str) -> str | None:
+        """An idempotency key that some other request came with."""
         ...
 
 
@@ -79,7 +89,7 @@ class Runtime:
             Write: self._wait_for_store,
             CompareAndSet: self._wait_for_store,
             Transact: self._wait_for_transaction,
-            GatherAll: self._begin_gather,
+            GatherAll: self.begin_gather,
             Scan: self._wait_for_scan,
             CallStripe: self._begin_call,
             Send: self._send,
@@ -119,6 +129,21 @@ class Runtime:
         exposed = Exposure(hazards, self.kernel, self.choices, self._begin, lambda name: self.line_of(name)[-1], WAITING)
         self._begin = dict.fromkeys(self._begin, exposed.begin)
         self._finish[Late] = exposed.at_last
+
+    def mislead(self, behind: Behind) -> None:
+        """From now on reads may be answered with what is no longer so."""
+        stale = StaleReads(behind, self.stores, self._finish, self._mark, lambda: self.kernel.now)
+        self._finish.update({Read: stale.read, Scan: stale.scan, GatherAll: stale.gather})
+
+    def unsettle(self, setbacks: Setbacks) -> None:
+        """From now on requests to Stripe may come to nothing."""
+        client = StripeClient(self, setbacks, self._finish[GatherAll], WAITING)
+        self._begin[CallStripe] = client.begin
+        self._finish |= {Sent: client.arrived, GatherAll: client.gathered, Look: client.gathered, Unheard: client.unheard, Again: client.again}
+
+    def key_of_another(self, key: str) -> str | None:
+        """The idempotency key of some other request."""
+        return self.payments.key_of_another(key)
 
     def line_of(self, name: str) -> list[Task]:
         """The task of this name, who started it, and so on up to the one that a message woke; without those that had ended before this step."""
@@ -257,7 +282,8 @@ class Runtime:
 
     # -- gather --------------------------------------------------------------------------------------------------------------------
 
-    def _begin_gather(self, task: Task, effect: GatherAll) -> Any:
+    def begin_gather(self, task: Task, effect: GatherAll) -> Any:
+        """Begin to read an account, each row at its own instant."""
         read = branches(effect.parts)
         self.stripe_trips += read.stripe_trips
         self.store_trips += read.store_trips
@@ -286,9 +312,10 @@ class Runtime:
         return self._wait(task, f"{effect.method}/{effect.id}", table)
 
     def _call(self, task: Task, effect: CallStripe) -> Any:
-        if "metadata" in effect.params:
-            stripe_metadata.check_writer(task.component.writer)
-        answered = self._ask_stripe(task, effect)
+        return self.tell(task, effect, self.ask_stripe(task, effect))
+
+    def tell(self, task: Task, effect: CallStripe, answered: Answered) -> Any:
+        """Let a task know what came of its request."""
         task.seen.append((self.kernel.now, effect, answered.answer))
         if effect.method.endswith(READS):
             return self._answered(task, answered)
@@ -296,11 +323,15 @@ class Runtime:
         task.effect = answered
         return self._wait(task, f"{effect.method}/{effect.id}/answer", STRIPE_ANSWER)
 
-    def _ask_stripe(self, task: Task, effect: CallStripe) -> Answered:
+    def ask_stripe(self, task: Task, effect: CallStripe, *, breaks: bool = False) -> Answered:
+        """Have Stripe perform a request now; or, where it `breaks`, begin it and fail. Raises OwnershipError for metadata of another's."""
+        if "metadata" in effect.params:
+            stripe_metadata.check_writer(task.component.writer)
         self.caller, outer = task, self.caller
         try:
-            answer = self.payments.call(effect.method, effect.id, effect.params, key=effect.idempotency_key, task=task.name)
-            return Answered(answer, None)
+            if breaks:
+                return Answered(self.payments.break_off(effect.method, effect.id, effect.params, key=effect.idempotency_key or ""), None)
+            return Answered(self.payments.call(effect.method, effect.id, effect.params, key=effect.idempotency_key, task=task.name), None)
         except Exception as failure:
             return Answered(None, failure)
         finally:

@@ -14,7 +14,7 @@ from billsim.stores.base import Shard
 MEASURED = "dunning_brain"
 
 # Where an AccountState has the rows of each store.
-_FIELDS = {
+FIELDS = {
     "subs_dunning": "dunning",
     "subs_account": "profile",
     "subs_customer": "customer",
@@ -96,8 +96,8 @@ def _shown(effect: Any, answer: Any, store: str, account: str, key: str) -> int:
     """The version of a row in the answer to an effect; 0 for one that was not there, -1 where the answer does not speak of it."""
     held: Any = _UNSEEN
     if isinstance(effect, GatherAll):
-        if effect.account == account and (not effect.parts or store in effect.parts):
-            held = getattr(answer, _FIELDS[store])
+        if effect.account == account and (store in effect.parts or (not effect.parts and store in FIELDS)):
+            held = getattr(answer, FIELDS[store])
     elif isinstance(effect, Read):
         if (effect.store, effect.account) == (store, account) and effect.key in (None, key):
             held = answer

@@ -49,8 +49,10 @@ class Running(NamedTuple):
     interval: str = "month"
 
 
-def move_in(shard: Shard, running: Sequence[Running], card: Card, metadata: dict[str, str], stores: Stores, stripe: Backstage) -> None:
-    """Fill the shard of an account with these subscriptions, the first of them first, and place its customer at Stripe."""
+def move_in(
+    shard: Shard, running: Sequence[Running], card: Card, vault: str, metadata: dict[str, str], stores: Stores, stripe: Backstage
+) -> None:
+    """Fill the shard of an account with these subscriptions, the first of them first, and place its customer at Stripe. `vault`: of its PayPal."""
     account, first = shard.account, running[0].deal
     began = min([each.started for each in running])
     book = shard.stripe = Book(first.customer)
@@ -69,7 +71,7 @@ def move_in(shard: Shard, running: Sequence[Running], card: Card, metadata: dict
     zone, ledger = f"{account}.example", ledger_of(account, book.invoices.values(), book.charges.values())
     shard.rows = {
         "subs_account": AccountRow(account, name_of(account), email_of(account), flags=EMAIL_VERIFIED, version=1),
-        "subs_customer": CustomerRow(account, first.customer, first.plan, version=1),
+        "subs_customer": CustomerRow(account, first.customer, first.plan, vault=vault, version=1),
         "subs_dunning": DunningRow(account, since_ms=began * SECOND_MS, version=1),
     }
     shard.many = {"ope": ope, "billing_prod": ledger, "cf_prod": access, "www": {zone: ZoneRow(account, zone, first.plan, version=1)}}

@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from billsim.core.time import HOUR_MS
+from billsim.core.remediation import RemediationPolicy
+from billsim.core.time import DAY_MS, HOUR_MS
 from billsim.faults.base import Dial
 from billsim.stripe.settings import StripeSettings
 
@@ -123,6 +124,45 @@ class Judge(Plan, frozen=True, kw_only=True):
     red_under: tuple[str, ...] = ()
 
 
+class Newcomers(Plan, frozen=True, kw_only=True):
+    """Accounts whose free first period ends, and whose bank declines the first charge, for nobody is at the browser.
+
+    `accounts`: how many of a thousand. `pays_dashboard`: how many of a thousand customers who have never paid anything then pay on the Dashboard.
+    `cleared`: of a thousand of those who will, whom support helps first: it clears the flag of who has never paid by hand.
+    """
+
+    accounts: int
+    pays_dashboard: int = 800
+    cleared: int = 0
+
+
+class Aftermath(Plan, frozen=True, kw_only=True):
+    """What becomes of a debt, weeks after its last try has failed: shares of a thousand such debts, the rest stay owed.
+
+    `pays`: the customer comes with a new card and pays on the Dashboard. `waived`: support voids the invoice. `waived_cleared`: it voids the invoice
+    and clears the bad-debt flag by hand. `cleared`: it clears that flag by hand on a promise, and the debt stays. `returns`: of a thousand customers
+    whose debt was waived, those who buy again, within weeks.
+    """
+
+    pays: int = 0
+    waived: int = 0
+    waived_cleared: int = 0
+    cleared: int = 0
+    returns: int = 0
+
+
+class Flaws(Plan, frozen=True, kw_only=True):
+    """Accounts whose data were wrong before the scenario began and stay so, of a thousand: standing on another account's Stripe customer (`merged`),
+    mapped to none (`no_customer`), with nothing to pay with, or with something bought that has no price at Stripe. But for `no_payment_method` no
+    engine could heal them: they are counted apart.
+    """
+
+    merged: int = 0
+    no_customer: int = 0
+    no_payment_method: int = 0
+    missing_price: int = 0
+
+
 class Population(Plan, frozen=True, kw_only=True):
     """Many accounts, for some days. Shares are parts per thousand of the accounts; prices are minor units.
 
@@ -132,6 +172,9 @@ class Population(Plan, frozen=True, kw_only=True):
     (`pays_hosted`) or on the
     Dashboard (`pays_dashboard`), the rest do nothing: shares of the failed payments. Renewals are spread evenly over `renewal_spread_days` from the
     start.
+    `challenged`: of a thousand payments on the Dashboard, those that the bank asks to confirm. `newcomers` and `aftermath` tell of more people,
+    `flaws` of wrong data.
+    `callers`: what is done at the touchpoints (`billsim touchpoints`) a day for each million accounts, by caller and operation.
 
     `people` names a data file of the package (`saas`) that says instead who they are: plans, ages, payment methods, declines, debts of old, and on
     which day and hour they renew. Then only `accounts`, `days`, `prefix`, `currency` and what customers answer are told here.
@@ -151,7 +194,12 @@ class Population(Plan, frozen=True, kw_only=True):
     updates_card: int = 200
     pays_hosted: int = 200
     pays_dashboard: int = 0
+    challenged: int = 0
+    newcomers: Newcomers | None = None
+    aftermath: Aftermath | None = None
+    flaws: Flaws | None = None
     renewal_spread_days: int = 30
+    callers: dict[str, dict[str, int]] = {}
 
 
 class Tales(Plan, frozen=True, kw_only=True):
@@ -168,37 +216,87 @@ class Tales(Plan, frozen=True, kw_only=True):
     bursts: int = 500
     states: dict[str, int] = msgspec.field(
         default_factory=lambda: {
-            "healthy": 60,
+            "healthy": 30,
             "renewing": 120,
-            "retrying": 280,
-            "delinquent": 180,
-            "bad_debt": 120,
-            "ban_due": 50,
-            "two_debts": 110,
-            "uncollectible": 40,
-            "incomplete": 20,
-            "contract": 20,
+            "retrying": 120,
+            "delinquent": 100,
+            "bad_debt": 60,
+            "ban_due": 200,
+            "two_debts": 170,
+            "uncollectible": 100,
+            "incomplete": 70,
+            "contract": 30,
             "no_customer": 10,
-            "merged": 20,
+            "merged": 40,
         }
     )
     actions: dict[str, int] = msgspec.field(
         default_factory=lambda: {
-            "charge": 200,
-            "pay": 190,
-            "update_card": 60,
-            "void": 70,
-            "mark_uncollectible": 50,
-            "recompute": 60,
-            "set_flag": 90,
-            "change_account_type": 20,
-            "subscribe": 30,
-            "challenge": 40,
+            "charge": 150,
+            "pay": 170,
+            "update_card": 40,
+            "void": 90,
+            "mark_uncollectible": 80,
+            "recompute": 40,
+            "set_flag": 70,
+            "change_account_type": 60,
+            "subscribe": 70,
+            "challenge": 30,
             "hold": 90,
-            "duplicate": 60,
-            "cron": 60,
+            "duplicate": 70,
+            "cron": 30,
+            "change": 0,
+            "cancel": 0,
+            "buy": 0,
+            "money": 0,
+            "clear_flag": 0,
+            "retry": 0,
+            "update_profile": 0,
+            "method": 0,
+            "call": 0,
         }
     )
+
+
+class Before(Plan, frozen=True, kw_only=True):
+    """What ran before: the first `days` of the scenario are another `engine`'s, whichever it is run under. Then nothing new is begun until all that
+    is in flight has arrived, and the platform is handed over as it stands: no drift is mended for that, and no wake-up is ordered.
+
+    What the run is judged by begins there. `accounts`, `debtors` (truly in bad debt) and `drift` (accounts by code) say what the platform that is
+    handed over looks like, where they are told: of all who lived through the first part, those who are in most of it first and then by name, each
+    belongs to it while there is room for all that it is in, and the others leave. Accounts do not touch each other, so that who leaves changes
+    nothing for who stays.
+    """
+
+    engine: str
+    days: int
+    accounts: int = 0
+    debtors: int = 0
+    drift: dict[str, int] = {}
+
+
+class Button(Plan, frozen=True, kw_only=True):
+    """Support presses the recompute button, `after_days` from the handover, one account every `pace_s` seconds: for everybody who then disagrees with
+    truth, and for everybody in dunning whom the clock will move and for whom no wake-up is ordered.
+    """
+
+    after_days: int
+    pace_s: int = 2
+
+
+class Warehouse(Plan, frozen=True, kw_only=True):
+    """The platform is mirrored each night at `mirror_minute` of the day (UTC), and looked at through views."""
+
+    mirror_minute: int = 180
+
+
+class Remediation(Plan, frozen=True, kw_only=True):
+    """What runs beside the engine at night: `mode` is `on`, `off`, `dry-run` or `package.module:factory`; `rules`: its restrictions, gates and
+    valves.
+    """
+
+    mode: str = "on"
+    rules: RemediationPolicy = RemediationPolicy()
 
 
 class Scenario(Plan, frozen=True, kw_only=True):
@@ -210,6 +308,9 @@ class Scenario(Plan, frozen=True, kw_only=True):
     `events`: a file of imported events, beside the scenario's. `rows`: a file of what the stores held at `start`, beside it too; `reconstructed`
     names
     the stores of which it tells nothing: there truth stands in. In a file, `extends` names another that this one is laid over.
+    `before`: the platform is handed over by another engine, some days after `start`; `button`: what support does about it in the end.
+    `remediation`: what mends by night, beside the engine.
+    `warehouse`: what production sees of it by night.
     `answers` pins choices by their labels, in every run: an order, a latency, a fault that strikes (one that is on at all strikes where its label is
     answered with 1).
     """
@@ -223,6 +324,10 @@ class Scenario(Plan, frozen=True, kw_only=True):
     judge: Judge = Judge()
     population: Population | None = None
     tales: Tales | None = None
+    before: Before | None = None
+    button: Button | None = None
+    remediation: Remediation | None = None
+    warehouse: Warehouse | None = None
     stripe: StripeSettings = StripeSettings()
     faults: dict[str, Dial] = {}
     answers: dict[str, int] = {}
@@ -239,3 +344,8 @@ class Scenario(Plan, frozen=True, kw_only=True):
     def end(self) -> int:
         """The last instant of the calm: what would happen later, nobody lives to see."""
         return self.until + self.calm_hours * HOUR_MS
+
+    @property
+    def handover(self) -> int:
+        """The instant from which on the platform is handed over as soon as nothing is in flight; the start where it is not."""
+        return self.start if self.before is None else self.start + self.before.days * DAY_MS

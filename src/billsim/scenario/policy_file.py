@@ -11,6 +11,7 @@ import msgspec
 
 from billsim.core.platform import Names, Platform, ProgramLimits
 from billsim.core.policy import BAD_DEBT, DELINQUENT, HEALTHY, RETRYING
+from billsim.core.remediation import RemediationPolicy
 from billsim.core.time import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
 from billsim.scenario.documents import parse, read_text
 from billsim.scenario.errors import nearest
@@ -42,6 +43,7 @@ class PolicyFile(msgspec.Struct, frozen=True, kw_only=True):
     `contract_types`: account types that are handled by hand. `lag_budget`: how long a disagreement may be lag.
     `flags`: the bit of each flag. `metadata`: the Stripe key of each governed value. `statuses`, `tables`, `columns`: the platform's names.
     `program`: what an engine that is a program may take: `start`, `answer` (real time), `line_bytes`, `restarts`.
+    `remediation`: its restrictions, gates and valves.
     """
 
     grace: dict[str, Any] = {}
@@ -55,6 +57,7 @@ class PolicyFile(msgspec.Struct, frozen=True, kw_only=True):
     tables: dict[str, Any] = {}
     columns: dict[str, Any] = {}
     program: dict[str, Any] = {}
+    remediation: RemediationPolicy | None = None
 
 
 def load_policy(path: str | FilePath) -> Platform:
@@ -67,7 +70,7 @@ def loads_policy(text: str, source: str = "") -> Platform:
     document = parse(text, source)
     reader = _Reader(document.spot)
     told = PolicyFile(**reader.fields(PolicyFile, document.data, ()))
-    return Platform(reader.policy(told), reader.names(told), reader.program(told.program), source)
+    return Platform(reader.policy(told), reader.names(told), reader.program(told.program), source, told.remediation)
 
 
 class _Reader(Reader):

@@ -13,6 +13,7 @@ from billsim.core.choices import Choices, Options, Quantiles
 from billsim.core.policy import DunningPolicy
 from billsim.core.time import DAY_S, SECOND_MS, add_months
 from billsim.scenario.backstory import CARD, FIRST_PRODUCT, HOUR_S, Deal, day_of_month, price_of
+from billsim.scenario.flaws import place_flawed
 from billsim.scenario.given import Backstage, Truth
 from billsim.scenario.paid_up import Running, Sleepers, move_in
 from billsim.scenario.plan import Population, Scenario
@@ -22,7 +23,7 @@ from billsim.stripe.cards import CardBehaviour
 from billsim.stripe.objects import Price
 
 SECOND_PRODUCT = "addon-2"
-GOOD, DECLINES, LOST, NEVER_PAID = range(4)
+GOOD, DECLINES, LOST, NEVER_PAID, NEWCOMER = range(5)
 
 
 class Tables(NamedTuple):
@@ -58,6 +59,7 @@ def populate(scenario: Scenario, stores: Stores, stripe: Backstage, choices: Cho
     population = scenario.population
     if population is None:
         return
+    place_flawed(scenario, population, stores, stripe, choices, policy, truth, account_name)
     if population.people:
         settle(scenario, stores, stripe, choices, policy, truth)
         return
@@ -111,15 +113,17 @@ class _Crowd:
     def make(self, shard: Shard, number: int) -> None:
         """Build an account."""
         account, known, plans = shard.account, self._known.pop(number), self._tables.plans
-        is_free, renewal = known.kind == NEVER_PAID, self.renewal(number)
+        is_free, renewal = known.kind in (NEVER_PAID, NEWCOMER), self.renewal(number)
         deal = Deal(account, account, FIRST_PRODUCT, plans[known.plan], self._prices[known.plan][0])
         running = [_running(deal, renewal, is_free)]
         if known.second_plan >= 0:
             second = Deal(account, f"{account}-2", SECOND_PRODUCT, plans[known.second_plan], self._prices[known.second_plan][1])
             running.append(_running(second, self.renewal(number, of_second=True), is_free))
-        move_in(shard, running, CARD, self._metadata, self._stores, self._stripe)
+        move_in(shard, running, CARD, "", self._metadata, self._stores, self._stripe)
         if known.kind == LOST:
             self._stripe.behave(deal.payment_method, CardBehaviour("lost"))
+        elif known.kind == NEWCOMER:
+            self._stripe.behave(deal.payment_method, CardBehaviour("insufficient_funds"))
         elif known.kind == DECLINES:
             self._stripe.behave(deal.payment_method, CardBehaviour("insufficient_funds", until_s=renewal + HOUR_S + known.without_s))
 
@@ -127,11 +131,12 @@ class _Crowd:
 def _tables(population: Population) -> Tables:
     plans = tuple(population.plans)
     days = population.declines_days
-    rest = 1000 - population.declines - population.lost - population.never_paid
+    newcomers = population.newcomers.accounts if population.newcomers is not None else 0
+    rest = 1000 - population.declines - population.lost - population.never_paid - newcomers
     return Tables(
         plans,
         Options("plan", dict.fromkeys(range(len(plans)), 1)),
-        Options("kind", {GOOD: rest, DECLINES: population.declines, LOST: population.lost, NEVER_PAID: population.never_paid}),
+        Options("kind", {GOOD: rest, DECLINES: population.declines, LOST: population.lost, NEVER_PAID: population.never_paid, NEWCOMER: newcomers}),
         Options("second_subscription", {1: population.second_subscription, 0: 1000 - population.second_subscription}),
         Quantiles("declines_days", [day * DAY_S for day in (days if len(days) > 1 else days * 2)]),
     )

@@ -13,8 +13,13 @@ from typing import Literal
 
 import msgspec
 
+from billsim.scenario import touchpoints
+from billsim.scenario.plan import Scenario
+
 FOLDER = Path(__file__).with_name("data")
 SLOTS = 1000
+PAYPAL = "paypal"
+MILLION = 1_000_000
 MOST_SUBSCRIPTIONS = 9
 
 
@@ -46,10 +51,11 @@ class Anchors(Data, frozen=True, kw_only=True):
 
 
 class PaymentMethods(Data, frozen=True, kw_only=True):
-    """Shares of accounts by instrument, and of cards by brand."""
+    """Shares of accounts by instrument, and of cards by brand. `wrong_vault`: accounts whose PayPal is in the vault of the wrong token."""
 
     instruments: dict[str, int]
     brands: dict[str, int]
+    wrong_vault: int = 0
 
 
 class Declines(Data, frozen=True, kw_only=True):
@@ -73,7 +79,7 @@ class Dunning(Data, frozen=True, kw_only=True):
 
 
 class People(Data, frozen=True, kw_only=True):
-    """A whole data file."""
+    """A whole data file. `callers`: what is done at the touchpoints, by caller and operation, a day for each million accounts."""
 
     about: str
     plans: dict[str, PlanShare]
@@ -82,11 +88,12 @@ class People(Data, frozen=True, kw_only=True):
     payment_methods: PaymentMethods
     declines: Declines
     dunning: Dunning
+    callers: dict[str, dict[str, int]] = {}
 
 
 def names() -> list[str]:
     """The data files that ship, by the names that a population calls them."""
-    return sorted(file.stem for file in FOLDER.glob("*.toml"))
+    return sorted(file.stem for file in FOLDER.glob("*.toml") if file.name != touchpoints.FILE.name)
 
 
 @cache
@@ -118,9 +125,23 @@ def _check(found: People) -> None:
         raise ValueError(f"accounts.subscriptions: at most {MOST_SUBSCRIPTIONS} an account")
     if "month" not in {plan.interval for plan in found.plans.values()}:
         raise ValueError("plans: needs one that is paid by the month")
+    if not 0 <= found.payment_methods.wrong_vault <= found.payment_methods.instruments.get(PAYPAL, 0):
+        raise ValueError("payment_methods.wrong_vault: is a share of the accounts, and none but PayPal's")
     if found.declines.short + found.declines.lost + found.accounts.never_paid > SLOTS:
         raise ValueError("declines: short, lost and accounts.never_paid are shares of the same thousand accounts")
+    _check_callers(found)
     _check_quantiles(found)
+
+
+def _check_callers(found: People) -> None:
+    known, rates = touchpoints.touchpoints(), 0
+    for caller, operations in found.callers.items():
+        for operation, rate in operations.items():
+            rates += rate
+            if f"{caller}.{operation}" not in known or rate < 0:
+                raise ValueError(f"callers.{caller}.{operation}: is no touchpoint, or its rate is below 0")
+    if rates > MILLION:
+        raise ValueError(f"callers: at most one act a day for each account, {rates} for each million is more")
 
 
 def _check_quantiles(found: People) -> None:
@@ -135,6 +156,15 @@ def _check_quantiles(found: People) -> None:
             raise ValueError(f"{key}: quantiles must be two or more, rising, from 0")
     if found.dunning.days_ago[0] < 1:
         raise ValueError("dunning.days_ago: a debt of old is a day old at least")
+
+
+def callers_of(scenario: Scenario) -> dict[str, int]:
+    """What is done at the touchpoints of a scenario's population, by their names, a day for each million accounts."""
+    population = scenario.population
+    if population is None:
+        return {}
+    told = people(population.people).callers if population.people else population.callers
+    return {f"{caller}.{operation}": rate for caller, rates in told.items() for operation, rate in rates.items() if rate}
 
 
 def by_share(shares: Mapping[int, int]) -> tuple[int, ...]:

@@ -19,8 +19,9 @@ from billsim.scenario.backstory import FIRST_PRODUCT, HOUR_S, Deal, price_of
 from billsim.scenario.given import Backstage, Truth
 from billsim.scenario.paid_up import Running, Sleepers, move_in
 from billsim.scenario.plan import GivenAccount, GivenInvoice, Population, Scenario
-from billsim.scenario.population_data import MOST_SUBSCRIPTIONS, SLOTS, People, by_quantile, by_share, people
+from billsim.scenario.population_data import MOST_SUBSCRIPTIONS, PAYPAL, SLOTS, PaymentMethods, People, by_quantile, by_share, people
 from billsim.stores.base import Shard, Stores
+from billsim.stores.subs_customer import BRAINTREE
 from billsim.stripe.cards import CardBehaviour
 from billsim.stripe.objects import Card, Price
 
@@ -115,6 +116,7 @@ class Traits(NamedTuple):
     days: tuple[int, ...]
     hours: tuple[int, ...]
     instruments: tuple[int, ...]
+    vaults: tuple[str, ...]
     brands: tuple[int, ...]
     short_s: tuple[int, ...]
     owed_since_days: tuple[int, ...]
@@ -177,7 +179,7 @@ class _Crowd:
         who = choices.ask(f"{label}who", DIGITS)
         _, _, count, owes, method, _ = _persona(who)
         if owes < self.owes:
-            return self._owing(account, choices, traits.instruments[method])
+            return self._owing(account, choices, method)
         known = [who]
         for nth in range(1, traits.counts[count] + 1):
             digits = choices.ask(f"{label}subscription{nth}", DIGITS)
@@ -211,7 +213,8 @@ class _Crowd:
             running.append(_running(deal, bought, self.start, kind == NEVER_PAID))
             renews.append(bought.renews)
         # A brand is drawn by the digits that are left: it hangs on nothing else.
-        move_in(shard, running, self.cards[traits.brands[rest % SLOTS]], self.metadata, self.stores, self.stripe)
+        card, vault = self.cards[traits.brands[rest % SLOTS]], traits.vaults[method]
+        move_in(shard, running, card, vault, self.metadata, self.stores, self.stripe)
         self._behave(running[0].deal.payment_method, kind, min(renews), rest // SLOTS)
 
     def _behave(self, method: str, kind: int, renews: int, digits: int) -> None:
@@ -222,7 +225,7 @@ class _Crowd:
         elif kind != NEVER_PAID:
             self.stripe.behave(method, self.behaves[kind])
 
-    def _owing(self, account: str, choices: Choices, instrument: int) -> GivenAccount:
+    def _owing(self, account: str, choices: Choices, method: int) -> GivenAccount:
         """An account with one monthly subscription, whose renewal failed some days ago and was tried by the schedule since."""
         traits = self.traits
         rest, plan = divmod(choices.ask(f"w/population/{account}/debt", DIGITS), SLOTS)
@@ -241,12 +244,13 @@ class _Crowd:
         last_attempt = (first + tried[-1] * DAY_S) * SECOND_MS
         return GivenAccount(
             account=account,
-            instrument=self.instruments[instrument],
+            instrument=self.instruments[traits.instruments[method]],
             plan=term.plan,
             price=term.prices[0].unit_amount,
             currency=term.prices[0].currency,
             card="lost" if is_lost else "declines",
             invoices=(GivenInvoice(invoice=f"{account}_1", failed_attempts=len(tried), last_attempt=last_attempt),),
+            rows={"subs_customer": {"vault": BRAINTREE}} if traits.vaults[method] else {},
         )
 
 
@@ -303,11 +307,19 @@ def _traits(data: People) -> Traits:
         days=by_share(dict(enumerate(data.anchors.days, 1))),
         hours=by_share(dict(enumerate(data.anchors.hours))),
         instruments=_indices(data.payment_methods.instruments),
+        vaults=_vaults(data.payment_methods),
         brands=_indices(data.payment_methods.brands),
         short_s=by_quantile(declines.short_days, DAY_S),
         owed_since_days=by_quantile(data.dunning.days_ago),
         good_again_s=by_quantile(data.dunning.good_again_days, DAY_S),
     )
+
+
+def _vaults(methods: PaymentMethods) -> tuple[str, ...]:
+    """Of the slots of PayPal, the first are those in the wrong vault."""
+    names = tuple(methods.instruments)
+    slots = [slot for slot, index in enumerate(_indices(methods.instruments)) if names[index] == PAYPAL][: methods.wrong_vault]
+    return tuple(BRAINTREE if slot in slots else "" for slot in range(SLOTS))
 
 
 def _indices(shares: Mapping[str, int]) -> tuple[int, ...]:

@@ -14,14 +14,17 @@ import msgspec
 
 from billsim.core.policy import BAD_DEBT, HEALTHY
 from billsim.core.time import DAY_MS
-from billsim.faults.base import PIPE, Dial, Fault
+from billsim.faults.base import MIRROR, PIPE, STRIPE, Dial, Fault
 from billsim.faults.catalogue import CATALOGUE
-from billsim.scenario import population_data
+from billsim.runtime.stripe_client import GATHER
+from billsim.scenario import candidates, population_data, rules_before
 from billsim.scenario.actions import ACTORS, DOABLE, Param, accept, actions_of, allowed
 from billsim.scenario.errors import InputError, nearest
 from billsim.scenario.locate import Spot
 from billsim.scenario.plan import Control, ExpectedDrift, GivenAccount, GivenInvoice, Population, Scenario, Tales, TimelineRow
+from billsim.scenario.population_data import MILLION, callers_of
 from billsim.scenario.reading import Path, Reader
+from billsim.scenario.touchpoints import CALLERS, operations_of
 from billsim.scenario.vocabulary import (
     CARDS,
     CAUSES,
@@ -34,6 +37,7 @@ from billsim.scenario.vocabulary import (
     SUBSCRIPTION_STATUSES,
 )
 from billsim.stores import SCHEMAS, stripe_metadata
+from billsim.stripe.methods import METHODS
 
 ACCOUNT = re.compile(r"[a-z][a-z0-9_]{0,39}")
 INVOICE = re.compile(r"(?P<account>[a-z][a-z0-9_]{0,39}?)(?:-(?P<nth>[1-9]\d?))?_(?P<n>\d{1,4})")
@@ -135,6 +139,8 @@ def _content(rules: Rules) -> None:
         raise rules.fail((), "there is nobody in it: it needs 'given' accounts, a 'population', 'tales' or 'events'")
     if scenario.cron_minute >= 24 * 60:
         raise rules.fail(("cron_minute",), "is the minute of a day, 0 to 1439")
+    if scenario.warehouse is not None and scenario.warehouse.mirror_minute >= 24 * 60:
+        raise rules.fail(("warehouse", "mirror_minute"), "is the minute of a day, 0 to 1439")
     if scenario.until <= scenario.start:
         raise rules.fail(("until",), "is not after the start")
 
@@ -302,6 +308,9 @@ def _param(rules: Rules, row: TimelineRow, param: Param, path: Path) -> None:
         raise rules.fail(path, wrong, nearest(value, allowed(param)) if isinstance(value, str) else "")
     if param.kind == "account":
         rules.account(value, path)
+    elif param.kind == candidates.CANDIDATES:
+        for account, _code, _entity in candidates.candidates_of(value):
+            rules.account(account, path)
     elif param.kind == "invoice":
         owner = rules.invoice(value, path)
         if row.by not in ACTORS and owner != row.by:
@@ -346,6 +355,8 @@ def _control(rules: Rules, control: Control, path: Path) -> None:
 
 def _judge(rules: Rules) -> None:
     judge = rules.scenario.judge
+    if rules.scenario.before is not None:
+        _engine(rules, rules.scenario.before.engine, ("before", "engine"))
     for index, mark in enumerate(judge.sometimes):
         rules.one_of(mark, MARKS, ("judge", "sometimes", index), "mark")
     for index, engine in enumerate(judge.red_under):
@@ -365,6 +376,7 @@ def _population(rules: Rules) -> None:
     if not CURRENCY.fullmatch(population.currency):
         raise rules.fail(("population", "currency"), f"'{population.currency}' is no currency: three small letters, as in usd")
     _people(rules, population)
+    _callers(rules, population)
     if not population.plans or not all(population.plans):
         raise rules.fail(("population", "plans"), "needs a plan and its price, as in { pro_monthly = 2000 }")
     days = population.declines_days
@@ -376,6 +388,15 @@ def _population(rules: Rules) -> None:
     for name in rules.given:
         if name.rpartition("_")[0] == population.prefix and name.rpartition("_")[2].isdigit():
             raise rules.fail(("population", "prefix"), f"the population's names would meet the given account '{name}'")
+
+
+def _callers(rules: Rules, population: Population) -> None:
+    for caller, rates in population.callers.items():
+        rules.one_of(caller, CALLERS, ("population", "callers", caller), "caller")
+        for operation in rates:
+            rules.one_of(operation, operations_of(caller), ("population", "callers", caller, operation), f"operation of {caller}")
+    if sum(callers_of(rules.scenario).values()) > MILLION:
+        raise rules.fail(("population", "callers"), f"at most one act a day for each account: the rates must add up to at most {MILLION}")
 
 
 def _tales(rules: Rules) -> None:
@@ -419,6 +440,12 @@ def _dial(rules: Rules, dial: Dial, fault: type[Fault], path: Path) -> None:
         raise rules.fail((*path, "accounts"), f"'{fault.name}' strikes everybody")
     if dial.events and not (fault.scoped and fault.area == PIPE):
         raise rules.fail((*path, "events"), f"'{fault.name}' does not strike single event types")
+    if dial.methods and fault.area != STRIPE:
+        raise rules.fail((*path, "methods"), f"'{fault.name}' does not strike requests to Stripe")
+    if fault.area == MIRROR and rules.scenario.warehouse is None:
+        raise rules.fail(path, "strikes the nightly mirror, and there is none: see 'warehouse'")
+    for index, name in enumerate(dial.methods):
+        rules.one_of(name, (*METHODS, GATHER), (*path, "methods", index), "request to Stripe")
     for index, account in enumerate(dial.accounts):
         rules.account(account, (*path, "accounts", index))
     for index, event in enumerate(dial.events):
@@ -430,7 +457,7 @@ def _people(rules: Rules, population: Population) -> None:
     if not population.people:
         return
     rules.one_of(population.people, population_data.names(), ("population", "people"), "data file of people")
-    for key in ("plans", "declines", "declines_days", "lost", "second_subscription", "never_paid", "renewal_spread_days"):
+    for key in ("plans", "declines", "declines_days", "lost", "second_subscription", "never_paid", "renewal_spread_days", "callers"):
         if getattr(population, key) != getattr(_PLAIN, key):
             raise rules.fail(("population", key), f"is what the data file '{population.people}' says: leave it out, or leave out 'people'")
 
@@ -445,6 +472,9 @@ RULES: tuple[Callable[[Rules], None], ...] = (
     _content,
     _stripe,
     _population,
+    rules_before.people,
+    rules_before.before,
+    candidates.remediation,
     _tales,
     _faults,
     _answers,

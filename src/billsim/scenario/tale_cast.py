@@ -180,8 +180,8 @@ def _no_customer(_casting: Casting, account: GivenAccount, _n: int) -> Cast:
 
 
 def _merged(casting: Casting, account: GivenAccount, n: int) -> Cast:
-    """The account stands on the Stripe customer of the first one."""
-    if n == 0:
+    """The account stands on the Stripe customer of the first one, if that has one."""
+    if n == 0 or casting.states[casting.ask(0, "state", casting.state)] == "no_customer":
         return _retrying(casting, account, n)
     planted: dict[str, dict[str, Any]] = {"subs_customer": {"stripe_customer": f"cus_{NAMES[0]}"}}
     return Cast(replace(account, rows=planted), (f"{NAMES[n]}_1",), ())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from billsim.core.choices import Options, Quantiles, Table
@@ -59,7 +59,8 @@ class Held(NamedTuple):
 class Telling:
     """Makes up the rows of a tale, in the order in which they happen."""
 
-    def __init__(self, scenario: Scenario, tales: Tales, facts: Facts, casts: list[Cast]) -> None:
+    def __init__(self, scenario: Scenario, tales: Tales, facts: Facts, casts: list[Cast], does: Mapping[str, Act]) -> None:
+        self.does = does
         self.facts = facts
         self.casts = casts
         self.most = tales.rows
@@ -87,7 +88,7 @@ class Telling:
             if at > self.end_ms:
                 break
             self.at = at
-            _ACTIONS[action](self, cast)
+            self.does[action](self, cast)
             self.let_go(at)
             self.n += 1
         return sorted(self.rows, key=lambda row: row.at)[: self.most]
@@ -127,6 +128,10 @@ class Telling:
     def invoice(self, cast: Cast) -> str:
         """One of the account's invoices."""
         return cast.invoices[self.ask("which", WHICH) % len(cast.invoices)]
+
+
+# Makes up the rows of one action.
+Act = Callable[[Telling, Cast], None]
 
 
 def _charge(telling: Telling, cast: Cast) -> None:
@@ -200,7 +205,7 @@ def _cron(telling: Telling, _cast: Cast) -> None:
 
 
 # What the names of `[tales] actions` stand for.
-_ACTIONS: dict[str, Callable[[Telling, Cast], None]] = {
+ACTIONS: dict[str, Act] = {
     "charge": _charge,
     "pay": _pay,
     "update_card": _update_card,

@@ -87,8 +87,8 @@ def _scenario(document: Document, source: str) -> Scenario:
 
 
 def _defaults(fields: dict[str, Any]) -> dict[str, int]:
-    """`start` (midnight before the first row) and `until` (a day after the last row, or the days of a population or of tales), as far as they can be
-    derived.
+    """`start` (midnight before the first row) and `until` (a day after the last row, or the days of a population or of tales, counted from a handover
+    where there is one), as far as they can be derived.
     """
     timeline, lasting = fields.get("timeline", ()), fields.get("population") or fields.get("tales")
     derived = {"start": _midnight(timeline[0].at)} if timeline else {}
@@ -96,7 +96,8 @@ def _defaults(fields: dict[str, Any]) -> dict[str, int]:
     if start is None:
         return derived
     last = timeline[-1].at if timeline else start
-    derived["until"] = max(last + DAY_MS, start + lasting.days * DAY_MS if lasting else 0)
+    before = fields["before"].days if fields.get("before") else 0
+    derived["until"] = max(last + DAY_MS, start + (before + lasting.days) * DAY_MS if lasting else 0)
     return derived
 
 

@@ -49,10 +49,45 @@ MARKS = (
     "boundary_fired",
     "consequence_refused",
     "recovered_sent",
+    "stale_cache_served",
+    "stale_replica_read",
+    "cron_overlapped",
+    "cron_missed",
+    "mirror_was_torn",
+    "mirror_was_missing",
+    "mirror_was_late",
+    "request_sent_again",
+    "stripe_asked_again",
+    "stripe_done_unheard",
+    "two_at_work",
+    "remediation_healed",
+    "remediation_partly_healed",
+    "remediation_nothing_to_do",
+    "remediation_refused",
+    "remediation_failed",
+    "remediation_would_heal",
+    "unsupported_account_type",
+    "merged_account",
+    "invalid_payment_method",
+    "invoice_date_too_near",
+    "no_stripe_customer",
+    "bad_debt_gate_shut",
+    "invoice_metadata_gate_shut",
+    "enterprise_excluded",
+    "valve_kill_switch",
+    "valve_drift_jump",
+    "valve_most_accounts",
+    "valve_most_share",
+    "valve_failures",
+    "valve_most_zones",
 )
 ENGINES = ("legacy", "recompute", "noop", "all_healthy", "all_bad", "cancel_all", "void_all")
 INSTRUMENTS = ("card", "paypal", "sepa_debit")
 CARDS = ("good", "declines", "lost")
+INTERVALS = ("month", "year")
+# What a change of a subscription may be, and what of a billing profile can be changed.
+CHANGES = ("create", "upgrade", "downgrade", "cancel", "quantity")
+PROFILE_FIELDS = ("name", "email", "country", "marketing_opt_in", "email_verified")
 INVOICE_STATUSES = ("open", "paid", "void", "uncollectible")
 SUBSCRIPTION_STATUSES: tuple[str, ...] = get_args(SubscriptionStatus)
 

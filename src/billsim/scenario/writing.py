@@ -33,7 +33,7 @@ def write(scenario: Scenario, left_out: frozenset[str]) -> str:
     lines += _rows("timeline", [_row(row) for row in scenario.timeline], 3)
     for engine, expect in scenario.expect.items():
         lines += ["", f"[expect.{key_of(engine)}]", *_pairs(_expect(expect))]
-    for key in ("judge", "population", "tales", "stripe"):
+    for key in ("judge", "before", "button", "remediation", "warehouse", "population", "tales", "stripe"):
         if key in told:
             lines += ["", f"[{key}]", *_pairs(fields(getattr(scenario, key)))]
     if scenario.faults:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from billsim.stores import billing_prod, cf_prod, facade_cache, ope, subs_account, subs_customer, subs_dunning, www
+from billsim.stores import billing_prod, cf_prod, cfbill_migrations_audit, facade_cache, ope, subs_account, subs_customer, subs_dunning, www
 from billsim.stores.base import Schema, Stores
 
 SCHEMAS: dict[str, Schema] = {
     module.SCHEMA.name: module.SCHEMA
-    for module in (subs_dunning, subs_account, subs_customer, billing_prod, cf_prod, ope, www, facade_cache)
+    for module in (subs_dunning, subs_account, subs_customer, billing_prod, cf_prod, ope, www, facade_cache, cfbill_migrations_audit)
 }
 
 

@@ -123,13 +123,15 @@ class Stores:
     """Every account's shard, the schemas, and the index from Stripe customer to accounts.
 
     An account may sleep: it is known by name, and its rows are made when it is first asked for, by whatever road. Only then `by_customer` knows it.
-    `greet` is told of each account that wakes, before anybody else sees it.
+    `greet` is told of each account that wakes, before anybody else sees it; `overwritten`, where it is set, of each row that gives way to another:
+    (instant, shard, store, key, old row).
     """
 
     def __init__(self, schemas: Mapping[str, Schema]) -> None:
         self.schemas = dict(schemas)
         self.by_customer: dict[str, tuple[str, ...]] = {}
         self.greet: Callable[[Shard], None] = _leave
+        self.overwritten: Callable[[int, Shard, str, str, Any], None] | None = None
         # None stands for an account that sleeps. Waking takes its own place, so that the order is that in which the accounts came.
         self._shards: dict[str, Shard | None] = {}
         self._asleep = 0
@@ -194,6 +196,16 @@ class Stores:
         if self._asleep:
             for account in [account for account, shard in self._shards.items() if shard is None]:
                 self._enter(account)
+
+    def forget(self, account: str) -> None:
+        """The account leaves, with all its rows."""
+        shard = self.shard(account)
+        mapping = shard.rows.get("subs_customer")
+        if mapping is not None and mapping.stripe_customer in self.by_customer:
+            left = tuple(each for each in self.by_customer.pop(mapping.stripe_customer) if each != account)
+            if left:
+                self.by_customer[mapping.stripe_customer] = left
+        del self._shards[account]
 
     def close(self) -> None:
         """Let go of every account."""
@@ -262,6 +274,8 @@ class Stores:
         store = schema.name
         if shard.gathers:
             shard.remember(at, store, (key or "") if schema.many else store, old)
+        if self.overwritten is not None:
+            self.overwritten(at, shard, store, (key or "") if schema.many else store, old)
         # A new dict for each write: whoever gathered the account keeps the one that it saw.
         if schema.many:
             shard.many = {**shard.many, store: {**(shard.many.get(store) or {}), key or "": new}}

@@ -23,7 +23,8 @@ class OpeChange(msgspec.Struct, frozen=True, gc=False):
 
     `items` and `interval` are what is to stand; without items the subscription ends. `due_ms`: it stands from then on; None: once it is through.
     `grows`: it stands at Stripe first, paid for, and in OPE then; one that shrinks stands in OPE first. `resets`: a period begins with it.
-    `asked`: Stripe has been asked, and what is left is to wait. `at_s`: the unix second by which it is prorated. The rest is how it is paid.
+    `asked`: Stripe has been asked, and what is left is to wait. `at_s`: the unix second by which it is prorated. `replaces`: the change that Stripe
+    waits to be paid for until it takes this one. The rest is how it is paid.
     """
 
     request: str
@@ -37,6 +38,7 @@ class OpeChange(msgspec.Struct, frozen=True, gc=False):
     on_session: bool = False
     payment_behavior: str = "allow_incomplete"
     proration_behavior: str = "none"
+    replaces: OpeChange | None = None
 
 
 class OpeSubscription(Row, frozen=True, gc=False):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from billsim.stores.base import Row, Schema
 
+# The vault of the wrong token.
+BRAINTREE = "braintree"
+
 
 class CustomerRow(Row, frozen=True, gc=False):
     """The mapping. `stripe_customer` is empty for an account that Stripe does not know.

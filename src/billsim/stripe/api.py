@@ -16,7 +16,7 @@ from billsim.stripe.cards import RESULTS, CardBehaviour
 from billsim.stripe.idempotency import IdempotencyKeys
 from billsim.stripe.lists import Page
 from billsim.stripe.methods import Method, method
-from billsim.stripe.objects import Book, Dispute, Emitted, Invoice, Mandate, SetupIntent, StripeObject
+from billsim.stripe.objects import Book, Dispute, Emitted, Invoice, Mandate, Price, SetupIntent, StripeError, StripeObject
 from billsim.stripe.params import check
 from billsim.stripe.rate_limits import RateLimits
 from billsim.stripe.retry_schedule import is_used_up
@@ -43,7 +43,7 @@ class Stripe:
 
     Every change replaces a frozen object in its customer's book and is told to the outbox, then its events are. What Stripe does by itself are tasks
     `w/stripe/<object>/<step>`; what is done by request is named by the caller's task. `books` holds each customer's objects, by customer id: a book
-    is one object for good, and may be kept.
+    is one object for good, and may be kept. `prices` holds the prices, by id.
     """
 
     def __init__(self, kernel: Kernel, choices: Choices, settings: StripeSettings, outbox: Outbox) -> None:
@@ -51,6 +51,7 @@ class Stripe:
         self._keys = IdempotencyKeys()
         self._limits = RateLimits(settings)
         self.books: dict[str, Book] = self._backend.books
+        self.prices: dict[str, Price] = self._backend.prices
 
     # -- the past
 
@@ -80,6 +81,10 @@ class Stripe:
         self._backend.horizon_ms = horizon_ms
         self._backend.resume()
 
+    def forget(self, customer: str) -> None:
+        """A customer leaves, with everything that was to happen for it; nobody sleeps on it."""
+        self._backend.forget(customer)
+
     # -- requests
 
     def call(self, name: str, id: str, params: dict[str, Any], *, key: str | None, task: str) -> Any:
@@ -95,11 +100,27 @@ class Stripe:
             return self._perform(asked, name, id, params, key, task)
         return self._keys.once(key, (name, id, params), self._backend.kernel.now, partial(self._perform, asked, name, id, params, key, task))
 
+    def break_off(self, name: str, id: str, params: dict[str, Any], *, key: str) -> Any:
+        """Begin the request `name`, and fail inside of Stripe before anything is done: the 500 is kept under its key, as any answer is
+        (https://docs.stripe.com/api/idempotent_requests). Raises StripeError, but answers a request that was performed before.
+        """
+        asked = method(name)
+        check(params, asked.params, asked.required)
+        return self._keys.once(key, (name, id, params), self._backend.kernel.now, _fail)
+
+    def key_of_another(self, key: str) -> str | None:
+        """An idempotency key that some other request came with, where one did."""
+        return self._keys.latest(besides=key)
+
     def _perform(self, asked: Method, name: str, id: str, params: dict[str, Any], key: str | None, task: str) -> Any:
         with Act.of_call(self._backend, task, name, key) as act:
             return asked.perform(act, id, params)
 
     # -- the world around
+
+    def has_price(self, plan: str) -> bool:
+        """Whether there is a price of this plan."""
+        return f"price_{plan}" in self._backend.prices
 
     def behave(self, payment_method: str, behaviour: CardBehaviour) -> None:
         """From now on `payment_method` answers like this; one that was never told behaves well."""
@@ -198,3 +219,8 @@ class Stripe:
     def quiet(self) -> None:
         """From now on Stripe starts nothing by itself; it still answers requests."""
         self._backend.is_quiet = True
+
+
+def _fail() -> Any:
+    # Repeating it would bring the same answer, and Stripe says so.
+    raise StripeError(500, "api_error", "api_error", "An error occurred inside of Stripe.", should_retry=False)

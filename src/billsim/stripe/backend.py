@@ -169,6 +169,15 @@ class Backend:
             for id in getattr(book, shelf):
                 self._homes[id] = book
 
+    def forget(self, customer: str) -> None:
+        """Let a whole customer go: its objects, and what Stripe was to do with them."""
+        book = self.books.pop(customer, None)
+        for id in [] if book is None else [customer, *(id for shelf in _SHELVES.values() for id in getattr(book, shelf))]:
+            self._homes.pop(id, None)
+            self.finalizes_at.pop(id, None)
+            if (timer := self._timers.pop(id, None)) is not None:
+                timer[1].cancelled = True
+
     def home(self, id: str) -> Book | None:
         """The book that an object is in, or None. A customer who sleeps is woken when one of its objects is looked for."""
         book = self._homes.get(id)
@@ -423,6 +432,9 @@ class Act:
         data = EventData(thing, previous)
         event = Event(id=f"evt_{name}", created=self.now_s, data=data, livemode=thing.livemode, request=self.request, type=type)
         customer = thing.customer if kind in _OF_THE_DAY else self.backend.owner(thing)
+        if not customer and previous is not None:
+            # What was somebody's until now is still told of to them.
+            customer = previous.get("customer")
         self._events.append(Emitted(event, name, self.origin, customer or "", self.at_ms))
 
     def update(self, type: str, old: Any, /, *, tag: str = "", **changes: Any) -> Any:

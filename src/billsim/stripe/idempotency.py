@@ -52,6 +52,10 @@ class IdempotencyKeys:
             raise StripeError(*known.error.args)
         return known.answer
 
+    def latest(self, besides: str) -> str | None:
+        """The key of the latest request under another one."""
+        return next((key for _, key in reversed(self._order) if key != besides), None)
+
     def memory(self) -> list[str]:
         """The keys that are known."""
         return sorted(self._stored)

@@ -57,7 +57,7 @@ def detach(act: Act, id: str, params: dict[str, Any]) -> PaymentMethod:
         raise refusal("payment_method_unexpected_state", "The payment method you provided is not attached to a customer.")
     owner = act.backend.customer(old.customer)
     new: PaymentMethod = act.put(replace(old, customer=None))
-    act.emit("payment_method.detached", new)
+    act.emit("payment_method.detached", new, {"customer": owner.id})
     if owner.invoice_settings.default_payment_method == id:
         act.update("customer.updated", owner, invoice_settings=InvoiceSettings())
     return new

@@ -9,7 +9,7 @@ from billsim.core.time import DAY_S
 from billsim.stripe import invoices
 from billsim.stripe.backend import Act, Backend
 from billsim.stripe.changes import Change
-from billsim.stripe.objects import Invoice, ItemList, Subscription, SubscriptionItem
+from billsim.stripe.objects import Invoice, ItemList, Subscription, SubscriptionItem, SubscriptionStatus
 from billsim.stripe.params import merged_metadata
 
 EXPIRES_S = DAY_S // 24 * 23
@@ -32,9 +32,10 @@ def waits_for(subscription: Subscription, invoice: str) -> bool:
     return subscription.pending_update is not None and subscription.latest_invoice == invoice
 
 
-def apply(act: Act, subscription: Subscription) -> Subscription:
-    """Its invoice is paid: the update applies."""
-    updated: Subscription = act.update("customer.subscription.updated", subscription, pending_update=None, **_applied(subscription))
+def apply(act: Act, subscription: Subscription, status: SubscriptionStatus) -> Subscription:
+    """Its invoice is paid: the update applies, and the subscription has this status."""
+    fields = _applied(subscription)
+    updated: Subscription = act.update("customer.subscription.updated", subscription, pending_update=None, status=status, **fields)
     act.emit("customer.subscription.pending_update_applied", updated)
     return updated
 

@@ -36,10 +36,13 @@ def invoice_failed(act: Act, invoice: Invoice) -> None:
 def invoice_paid(act: Act, invoice: Invoice) -> None:
     """The latest invoice is paid, which makes the subscription active, and applies what waited for it; older ones may still be owed."""
     subscription = _billed_by(act, invoice)
-    if subscription is not None and pending_updates.waits_for(subscription, invoice.id):
-        subscription = pending_updates.apply(act, subscription)
-    if subscription is not None and subscription.status in ("incomplete", "past_due", "unpaid"):
-        set_status(act, subscription, "active")
+    if subscription is None:
+        return
+    status: SubscriptionStatus = "active" if subscription.status in ("incomplete", "past_due", "unpaid") else subscription.status
+    if pending_updates.waits_for(subscription, invoice.id):
+        pending_updates.apply(act, subscription, status)
+    else:
+        set_status(act, subscription, status)
 
 
 def invoice_written_off(act: Act, invoice: Invoice) -> None:

@@ -9,18 +9,20 @@ from typing import NamedTuple
 
 from billsim.core.policy import DunningPolicy
 from billsim.explore.mutants.applying import APPLYING
-from billsim.explore.mutants.base import PARTS, Mutated, Planted
+from billsim.explore.mutants.base import DUNNING, PARTS, Mutated, Planted
+from billsim.explore.mutants.changing import CHANGING
 from billsim.explore.mutants.consequences import CONSEQUENT
 from billsim.explore.mutants.deciding import DECIDING
 from billsim.explore.mutants.delivering import DELIVERING
+from billsim.explore.mutants.serving import SERVING
 
-__all__ = ["HELD_OUT", "MUTANTS", "PARTS", "TUNED", "Mutant", "engine"]
+__all__ = ["DUNNING", "HELD_OUT", "MUTANTS", "PARTS", "TUNED", "Mutant", "engine"]
 
 TUNED, HELD_OUT = "tuned", "held_out"
 
 
 class Mutant(NamedTuple):
-    """A mutant: the safeguard that is off, in one line; `part` is where it belongs (`recompute`, `pipe`, `consequences`).
+    """A mutant: the safeguard that is off, in one line; `part` is where it belongs (`recompute`, `pipe`, `consequences`, `changes`, `facade`).
 
     `half`: strategies are tuned on one half of them (`tuned`), and measured on the other (`held_out`).
     """
@@ -36,11 +38,21 @@ class Mutant(NamedTuple):
         return f"mutant:{self.name}"
 
 
-_PLANTED = {planted.name: planted for planted in sorted((*DECIDING, *APPLYING, *CONSEQUENT, *DELIVERING))}
+_PLANTED = {planted.name: planted for planted in sorted((*DECIDING, *APPLYING, *CONSEQUENT, *DELIVERING, *CHANGING, *SERVING))}
 
-MUTANTS: dict[str, Mutant] = {
-    each.name: Mutant(each.name, each.safeguard, each.part, HELD_OUT if place % 2 else TUNED) for place, each in enumerate(_PLANTED.values())
+
+def _halved(names: list[str]) -> dict[str, str]:
+    """Every other one, by name."""
+    return {name: HELD_OUT if place % 2 else TUNED for place, name in enumerate(names)}
+
+
+# Dunning by itself, so that what was tuned on one half of it was not tuned on the other.
+_HALF = {
+    **_halved([each.name for each in _PLANTED.values() if each.part in DUNNING]),
+    **_halved([each.name for each in _PLANTED.values() if each.part not in DUNNING]),
 }
+
+MUTANTS: dict[str, Mutant] = {each.name: Mutant(each.name, each.safeguard, each.part, _HALF[each.name]) for each in _PLANTED.values()}
 
 
 def engine(name: str, policy: DunningPolicy) -> Mutated:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
+
 from billsim.core.policy import DunningPolicy
 from billsim.engine.decide import decide as decide_by_the_rules
 from billsim.engine.dunning_brain import Decide
@@ -14,7 +16,10 @@ from billsim.ports import Component, Effect, Engine, Handler, Message, Steps
 from billsim.world import World
 
 RECOMPUTE, PIPE, CONSEQUENCES = "recompute", "pipe", "consequences"
-PARTS = (RECOMPUTE, PIPE, CONSEQUENCES)
+CHANGES, FACADE = "changes", "facade"
+# What makes a debt of an account, and what is made of it; and the rest of the platform.
+DUNNING = (RECOMPUTE, PIPE, CONSEQUENCES)
+PARTS = (*DUNNING, CHANGES, FACADE)
 
 
 class Planted(NamedTuple):
@@ -47,7 +52,7 @@ class Mutated:
         self._deaf = deaf or {}
         self._alter = alter
         self.components: Mapping[str, Component] = {
-            name: Component(name, part.writer, around[name](part.handle)) if around and name in around else part
+            name: replace(part, handle=around[name](part.handle)) if around and name in around else part
             for name, part in base.components.items()
         }
 

@@ -44,15 +44,24 @@ class Book:
 
 class StripeError(Exception):
     """Stripe's refusal of a request: HTTP `status`, `type` (`card_error`, `invalid_request_error`, `idempotency_error`, `api_error`), `code` and a
-    message.
+    message. Status 0, `api_connection_error`: no answer came, and whether the request was performed is not known.
+
+    `should_retry` is the header Stripe-Should-Retry, None where there was none (https://docs.stripe.com/error-low-level).
     """
 
-    def __init__(self, status: int, type: str, code: str, message: str) -> None:
-        super().__init__(status, type, code, message)
+    def __init__(self, status: int, type: str, code: str, message: str, should_retry: bool | None = None) -> None:
+        super().__init__(status, type, code, message, should_retry)
         self.status = status
         self.type = type
         self.code = code
         self.message = message
+        self.should_retry = should_retry
+
+    def says(self, *statuses: int) -> bool:
+        """Whether it is an answer to what was asked, with one of these statuses. That the idempotency key is another request's is none: it tells
+        nothing of the object, and what was asked for is still to be done.
+        """
+        return self.status in statuses and self.type != "idempotency_error"
 
     def __str__(self) -> str:
         return f"{self.status} {self.type} {self.code}: {self.message}"
