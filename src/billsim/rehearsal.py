@@ -11,16 +11,21 @@ from msgspec.structs import replace
 
 from billsim.checks.judge import Report
 from billsim.core.platform import Platform
-from billsim.core.remediation import RemediationPolicy
+from billsim.core.remediation import OFF, RemediationPolicy
 from billsim.remediation.loading import Remediated
-from billsim.scenario.plan import Remediation, Scenario
+from billsim.scenario.plan import Remediation, Scenario, Warehouse
 from billsim.stores.cfbill_migrations_audit import SCHEMA
 from billsim.world import World
 
 
 def chosen(scenario: Scenario, mode: str | None) -> Scenario:
-    """The scenario with remediation as somebody chooses it instead; None: as it is."""
-    return scenario if mode is None else replace(scenario, remediation=replace(scenario.remediation or Remediation(), mode=mode))
+    """The scenario with remediation as somebody chooses it instead; None: as it is. Its candidates come from a nightly mirror, unless they are told.
+    """
+    if mode is None:
+        return scenario
+    told = mode == OFF or any(row.do == "driftcontrol" for row in scenario.timeline)
+    warehouse = scenario.warehouse if told else scenario.warehouse or Warehouse()
+    return replace(scenario, remediation=replace(scenario.remediation or Remediation(), mode=mode), warehouse=warehouse)
 
 
 def ruled(scenario: Scenario, platform: Platform) -> Scenario:

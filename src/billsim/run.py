@@ -6,7 +6,7 @@ import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -28,6 +28,9 @@ from billsim.scenario.errors import InputError
 from billsim.scenario.plan import Control, Expect, ExpectedDrift, Outcome, Scenario
 from billsim.scenario.tales import tell, told
 from billsim.world import World
+
+if TYPE_CHECKING:
+    from billsim.warehouse.nightly import Night
 
 SLICE = 20_000
 SHIPPED = Platform()
@@ -59,7 +62,7 @@ class Keeper(Protocol):
 @dataclass
 class RunResult:
     """What a run came to. `data` is the object of `--json`; `drift` holds what stands open first, then what has closed; `tape` every answer, where
-    it was kept, and `kept` how many of them were given before it was reseeded.
+    it was kept, and `kept` how many of them were given before it was reseeded. `nights`: what its warehouse saw, where it has one.
     """
 
     data: dict[str, Any]
@@ -69,6 +72,7 @@ class RunResult:
     tape: list[tuple[str, int]] | None = None
     records: list[Any] = field(default_factory=list)
     kept: int = 0
+    nights: list[Night] = field(default_factory=list)
 
 
 @dataclass
@@ -138,9 +142,9 @@ def run_scenario(
     if platform != SHIPPED:
         data["policy"] = platform.source
     data["build_s"] = (built - began) // 1_000_000 / 1000
-    expected = _as_expected(scenario.expect.get(engine), report.drift)
+    expected, nights = _as_expected(scenario.expect.get(engine), report.drift), _nights_of(world)
     world.close()
-    return RunResult(data, report.drift, expected, data["verdict"], kept_tape if keep_tape else None, records, getattr(choices, "kept", 0))
+    return RunResult(data, report.drift, expected, data["verdict"], kept_tape if keep_tape else None, records, getattr(choices, "kept", 0), nights)
 
 
 def run_orders(
@@ -236,6 +240,10 @@ def _first(scenario: Scenario, chosen: Engine, policy: DunningPolicy, platform: 
 
 def _handover(world: World, chosen: Engine) -> Handover | None:
     return None if world.scenario.before is None else Handover(world, world.scenario.before, chosen)
+
+
+def _nights_of(world: World) -> list[Night]:
+    return [] if world.warehouse is None else world.warehouse.nights
 
 
 def _told_of(handover: Handover | None) -> dict[str, Any]:

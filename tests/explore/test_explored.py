@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from billsim.explore.explored import Asked, Exploration, Progress, Stopped, as_file, explore
+from billsim.explore.explored import TORN, Asked, Exploration, Progress, Stopped, as_file, explore
 from billsim.explore.pairs import as_data, first_pair
+from billsim.ports import GatherAll, Write
 from billsim.run import run_scenario
 from billsim.scenario.errors import InputError
 from billsim.scenario.plan import Scenario
 from billsim.scenario.toml_file import dump, find, load, loads
-from tests.explore.tiny import story
+from tests.explore.tiny import Tiny, story
 
 ENGINES = "tests.explore.engines"
 # Ada tries once more with a card that has no money, while the schedule's own try fails; support asks for a recompute.
@@ -54,6 +55,25 @@ def test_recompute_holds_in_every_order() -> None:
 def test_a_spent_budget_is_no_verdict() -> None:
     found = looked(load(find("races/void_pay_card_recompute")), "recompute", 2, runs=40)
     assert (found.verdict, found.data["complete"], found.data["complete_within"]) == ("unknown", False, 0)
+    assert found.data["left_out"] == "the budget of branches or of time was spent"
+
+
+def test_a_gather_torn_in_too_few_ways_is_owned_up_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    def looks(message: Any) -> Any:
+        yield GatherAll(message.account, ("subs_dunning", "subs_account"))
+
+    def moves(message: Any) -> Any:
+        yield Write("subs_dunning", message.account, {"since_ms": 5})
+        yield Write("subs_account", message.account, {"country": "NZ"})
+
+    def found() -> Exploration:
+        return explore(story(1), lambda _policy: Tiny([looks, moves]), asked=Asked(None))
+
+    whole = found()
+    assert (whole.verdict, whole.data["complete"], whole.data["complete_within"], whole.data["left_out"]) == ("holds", True, None, None)
+    monkeypatch.setattr("billsim.explore.guide.MOST_TEARS", 1)
+    short = found()
+    assert (short.verdict, short.data["complete"], short.data["complete_within"], short.data["left_out"]) == ("unknown", False, 2, TORN)
 
 
 def test_what_a_small_bound_covered_stands_where_all_is_too_much() -> None:
@@ -175,8 +195,6 @@ def test_each_law_can_be_broken(law: str, engine: str) -> None:
 def test_a_law_with_nothing_to_try_it_on_is_untried() -> None:
     def nothing(_message: Any) -> Any:
         yield from ()
-
-    from tests.explore.tiny import Tiny
 
     found = explore(story(1), lambda _policy: Tiny([nothing]), asked=Asked(0))
     assert found.laws["minimal_diff"].holds is None

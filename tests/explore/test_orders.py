@@ -250,7 +250,7 @@ def test_what_is_spared_is_counted_all_the_same(handles: list[Handle], rows: int
 def test_what_another_account_does_is_left_to_its_turn(handles: list[Handle]) -> None:
     """Also beside a step that may touch any account; an order that takes no account's turn for another's costs no more switches."""
     accounts = ("ada", "bob")
-    mixed, apart = (explored(handles, 2, accounts=accounts, later=1, switches=2, apart=each) for each in (False, True))
+    mixed, apart = (explored(handles, 2, accounts=accounts, soon=1, switches=2, apart=each) for each in (False, True))
     assert mixed.complete and apart.complete
     assert digests(mixed) <= digests(apart)
 
@@ -267,6 +267,23 @@ def test_a_told_story_ends_the_same_with_nothing_spared(name: str, engine: str) 
     assert spared.ends == tried.ends and spared.complete
     assert none == 0 < some
     assert spared.runs + some == tried.runs
+
+
+RACES = ("void_pay_card_recompute", "newest_paid_in_two_tabs", "two_customers_at_once")
+
+
+@pytest.mark.parametrize("name", RACES)
+def test_a_race_ends_the_same_by_the_cheap_search_and_by_the_dear_one(name: str) -> None:
+    """Nothing spared, and (where that differs) accounts in turn or all mixed."""
+
+    def found(**how: Any) -> Explored:
+        with Story(load(find(f"races/{name}")), "recompute").open() as story:
+            return Search(story, switches=1, **how).run()
+
+    cheap, dear, mixed = found(), found(spare=False), found(spare=False, apart=False)
+    assert cheap.ends == dear.ends and cheap.complete
+    assert digests(mixed) <= digests(dear)
+    assert cheap.runs < dear.runs <= mixed.runs
 
 
 def test_a_trail_leads_to_the_same_as_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:

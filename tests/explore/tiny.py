@@ -13,7 +13,6 @@ from billsim.scenario.plan import GivenAccount, Scenario, TimelineRow
 
 START_MS = 1_773_446_400_000
 ROW_MS = START_MS + 3_600_000
-LATER_MS = 30_000
 Handle = Callable[[Message], Steps]
 
 
@@ -30,9 +29,9 @@ class Tiny:
         return [f"part{n}" for n in self._wakes(message)] if message.kind == "request.recompute" else ()
 
 
-def story(rows: int = 1, accounts: Sequence[str] = ("ada",), later: int = 0) -> Scenario:
+def story(rows: int = 1, accounts: Sequence[str] = ("ada",), later: int = 0, later_ms: int = 30_000) -> Scenario:
     """So many requests of recompute at one instant, to the accounts in turn, and so many half a minute later."""
-    instants = [ROW_MS] * rows + [ROW_MS + LATER_MS] * later
+    instants = [ROW_MS] * rows + [ROW_MS + later_ms] * later
     timeline = tuple(
         TimelineRow(at=at, by="support", do="recompute", params={"account": accounts[n % len(accounts)]}) for n, at in enumerate(instants)
     )
@@ -41,14 +40,14 @@ def story(rows: int = 1, accounts: Sequence[str] = ("ada",), later: int = 0) -> 
 
 
 def explored(
-    handles: Sequence[Handle], rows: int = 1, *, accounts: Sequence[str] = ("ada",), wakes: Any = None, later: int = 0, **how: Any
+    handles: Sequence[Handle], rows: int = 1, *, accounts: Sequence[str] = ("ada",), wakes: Any = None, soon: int = 0, **how: Any
 ) -> Explored:
-    """What a search of the story's orders under an engine of these handlers comes to."""
+    """What a search of the story's orders under an engine of these handlers comes to; so many further rows are due five seconds later."""
 
     def make(_policy: DunningPolicy) -> Any:
         return Tiny(handles, wakes)
 
-    with Story(story(rows, accounts, later), make).open() as staged:
+    with Story(story(rows, accounts, soon, 5_000), make).open() as staged:
         return Search(staged, **how).run()
 
 

@@ -18,11 +18,11 @@ def test_what_somebody_has_gathered_stays_as_it_was_seen() -> None:
     assert [(invoice.id, invoice.status) for invoice in bench.book.invoices.values()] == [("in_ada_1", "void"), ("in_ada_0", "paid")]
 
 
-def test_a_payment_method_has_one_book_at_a_time() -> None:
+def test_a_payment_method_is_one_customers_at_a_time_and_known_to_those_before() -> None:
     bench = Bench()
     bench.stripe.seed(Customer(id="cus_bob", created=START_S), PaymentMethod(id="pm_bob", created=START_S, customer="cus_bob"))
     bench.call("payment_methods.detach", "pm_ada")
-    assert not bench.book.payment_methods and bench.call("payment_methods.retrieve", "pm_ada").customer is None
+    assert bench.book.payment_methods["pm_ada"].customer is None and bench.call("payment_methods.retrieve", "pm_ada").customer is None
     bench.call("payment_methods.attach", "pm_ada", {"customer": "cus_bob"})
     assert list(bench.stripe.books["cus_bob"].payment_methods) == ["pm_bob", "pm_ada"]
     changes = [(customer, old.customer, new.customer) for customer, kind, _, old, new, *_ in bench.outbox.changes if kind == "payment_method"]

@@ -71,7 +71,8 @@ def graph(*definitions: Definition) -> Graph:
 
 
 def test_a_graph_survives_its_file() -> None:
-    whole = Graph("3.0.62", "ab", "billsim", "drift", in_order([view("a", "b"), view("b")]), (UnitTest("t", "f", "SELECT 1", "SELECT 2"),), ("a note",))
+    tests = (UnitTest("t", "f", "SELECT 1", "SELECT 2"),)
+    whole = Graph("3.0.62", "ab", "billsim", "drift", in_order([view("a", "b"), view("b")]), tests, ("a note",))
     assert load(dump(whole)) == whole
     assert dump(load(dump(whole))) == dump(whole)
 
@@ -131,8 +132,9 @@ def test_a_view_is_read_with_all_that_is_said_of_it() -> None:
 
 
 def test_what_is_written_as_a_table_is_a_view_and_a_note_says_so() -> None:
-    whole = read(tables=[table("a", type="table", postOps=["GRANT x"]), table("b", type="incremental", query="SELECT 1", incrementalQuery="SELECT 9")])
-    assert [(each.kind, each.written_as, each.query) for each in whole.definitions] == [("view", "table", "SELECT 1"), ("view", "incremental", "SELECT 1")]
+    whole = read(tables=[table("a", type="table", postOps=["GRANT x"]), table("b", type="incremental", incrementalQuery="SELECT 9")])
+    assert [(each.kind, each.query) for each in whole.definitions] == [("view", "SELECT 1"), ("view", "SELECT 1")]
+    assert [each.written_as for each in whole.definitions] == ["table", "incremental"]
     assert whole.notes == (
         "definitions/a.sqlx: drift.a: run as the view of its whole query, not as the table it is written as",
         "definitions/b.sqlx: drift.b: run as the view of its whole query, not as the incremental it is written as",

@@ -19,11 +19,12 @@ from billsim.warehouse.errors import ViewError
 CORE = """
 const tables = [], made = [];
 const target = (name) => ({database: "billsim", schema: "drift", name});
+const text = (query) => String(typeof query === "function" ? query() : query);
 exports.version = "3.0.0";
 exports.compiler = (code, path) => path.endsWith(".yaml") ? "exports.asJson = " + JSON.stringify(code) : code;
 exports.session = {
   publish: (name, query) => { made.push([name, query]); },
-  compile: () => ({tables: made.map(([name, query]) => ({target: target(name), type: "view", query: String(typeof query === "function" ? query() : query)}))}),
+  compile: () => ({tables: made.map(([name, query]) => ({target: target(name), type: "view", query: text(query)}))}),
 };
 exports.main = () => {
   global.publish = exports.session.publish;
@@ -97,8 +98,11 @@ def test_a_package_that_is_not_installed_is_named(tmp_path: Path) -> None:
     assert refusal(project(tmp_path, a='require("left-pad")')) == "definitions/a.js: Cannot find module 'left-pad'"
 
 
-def test_a_file_that_does_not_parse_is_named(tmp_path: Path) -> None:
-    assert refusal(project(tmp_path, a='publish("v", "SELECT 1"')).startswith("definitions/a.js: ")
+@pytest.mark.parametrize(("text", "line"), [("module.exports = {", 1), ("let a = 1;\n\nlet b = ;\n", 3)])
+def test_a_file_that_does_not_parse_is_named_with_its_line(tmp_path: Path, text: str, line: int) -> None:
+    said = refusal(project(tmp_path, a=text))
+    assert said.startswith("definitions/a.js: ")
+    assert said.endswith(f"(line {line})")
 
 
 # --- nothing of the machine ---
@@ -288,7 +292,8 @@ def test_what_the_command_line_says_is_one_line(tmp_path: Path, monkeypatch: pyt
 
 def test_a_core_that_is_too_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", NO_COMMAND)
-    assert refusal(project(tmp_path, 'exports.version = "2.9.0";')) == "ROOT: its @dataform/core 2.9.0 is older than 3: npm install --prefix ROOT @dataform/core@3"
+    said = refusal(project(tmp_path, 'exports.version = "2.9.0";'))
+    assert said == "ROOT: its @dataform/core 2.9.0 is older than 3: npm install --prefix ROOT @dataform/core@3"
 
 
 def test_without_quickjs_the_extra_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,8 +31,8 @@ ADA: dict[str, list[tuple[Any, ...]]] = {
     "stripe_prices": [("price_pro_monthly", 50 * SECOND, True, "usd", "zone_plan", 2000, "month", 1, "{}")],
     "stripe_invoices": [
         (
-            "in_ada_1", 100 * SECOND, "cus_ada", "sub_ada", "open", "subscription_cycle", "charge_automatically", "usd", 4000, 4000, 500, 3500, 1, True,
-            None, 150 * SECOND, 100 * SECOND, 200 * SECOND, 101 * SECOND, None, None, None, "pi_ada_1", "requires_payment_method",
+            "in_ada_1", 100 * SECOND, "cus_ada", "sub_ada", "open", "subscription_cycle", "charge_automatically", "usd", 4000, 4000, 500, 3500, 1,
+            True, None, 150 * SECOND, 100 * SECOND, 200 * SECOND, 101 * SECOND, None, None, None, "pi_ada_1", "requires_payment_method",
             '{"bad_debt_amount":"3500"}',
         )
     ],

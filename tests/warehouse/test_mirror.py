@@ -39,7 +39,7 @@ def test_columns_are_called_and_typed_as_the_table_says(connection: duckdb.DuckD
 def test_a_world_is_loaded_with_its_instants(connection: duckdb.DuckDBPyConnection, mirror: Mirror) -> None:
     mirror.roll_forward(Extract(*platform()).take())
     told = bigquery.translate("SELECT status, since, next_boundary FROM `billsim.raw.subs_dunning`")
-    assert bigquery.rows(connection, told) == [("bad_debt", datetime(1970, 1, 1, 0, 6, 40), datetime(1970, 1, 1, 0, 8, 20))]
+    assert bigquery.rows(connection, told) == [("bad_debt", *map(datetime.fromisoformat, ("1970-01-01 00:06:40", "1970-01-01 00:08:20")))]
     assert all(len(rows(connection, mirror, table)) == (2 if table.name == "ope_items" else 1) for table in TABLES)
 
 

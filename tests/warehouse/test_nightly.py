@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from billsim.actors.nights import JOB
 from billsim.core.choices import Seeded
 from billsim.core.kernel import Kernel, Unwatched
 from billsim.core.policy import DunningPolicy
 from billsim.core.time import DAY_MS, HOUR_MS, MINUTE_MS
 from billsim.core.trace import Trace
 from billsim.engines import load_engine
+from billsim.explore.edits import without_settings
+from billsim.explore.explored import explore
 from billsim.faults.base import Dial, Picture
 from billsim.faults.catalogue import weather_of
+from billsim.rehearsal import chosen
 from billsim.run import run_scenario
 from billsim.scenario.errors import InputError
-from billsim.scenario.toml_file import dump, loads, unplaced
+from billsim.scenario.plan import TimelineRow, Warehouse
+from billsim.scenario.toml_file import dump, find, load, loads, unplaced
 from billsim.stores.base import Stores
 from billsim.warehouse import bigquery
+from billsim.warehouse.dataform import SHIPPED
 from billsim.warehouse.extract import Extract
 from billsim.warehouse.mirror import Mirror
 from billsim.warehouse.nightly import Detected, Night, Nights, Seen
@@ -191,7 +197,7 @@ def test_the_views_see_drift_and_driftcontrol_is_told_of_it_once() -> None:
     first, second, third = world.warehouse.nights
     assert {each.account for each in first.detected} == {"ada"} and {each.account for each in second.new} == {"bob"}
     assert {each.account for each in third.detected} == {"ada", "bob"} and third.new == []
-    told = [(name, body) for kind, name, body in requests if kind == JOB]
+    told = [(name, body) for kind, name, body in requests if kind == "cron.driftcontrol"]
     assert [name for name, _ in told] == ["driftcontrol.20526", "driftcontrol.20527", "driftcontrol.20528"]
     assert [(body["date"], {row[0] for row in body["stripe"]}, body["www"], body["population"], body["yesterday"]) for _, body in told] == [
         ("2026-03-14", {"ada"}, [], 2, None),
@@ -200,6 +206,48 @@ def test_the_views_see_drift_and_driftcontrol_is_told_of_it_once() -> None:
     ]
     assert ("ada", "bad_debt_stuck") in {row[:2] for row in told[0][1]["stripe"]}
     world.close()
+
+
+def test_remediation_of_somebodys_choice_has_a_mirror_to_find_its_candidates() -> None:
+    story = replace(loads(STORY), warehouse=None)
+    mirrored = chosen(story, "on")
+    assert mirrored.warehouse == Warehouse() and chosen(story, "off").warehouse is None
+    healed = run_scenario(mirrored, engine="noop").data["drift"]
+    assert healed["closed"] == 2 and healed["open_at_end"] == 0 and run_scenario(story, engine="noop").data["drift"]["open_at_end"] == 2
+    row = TimelineRow(at=story.start, by="cron", do="driftcontrol", params={"stripe": "ada bad_debt_stuck"})
+    assert chosen(replace(story, timeline=(row,)), "on").warehouse is None
+
+
+def test_orders_of_a_story_that_is_mirrored_are_not_searched() -> None:
+    with pytest.raises(InputError, match="a mirror cannot be taken back"):
+        explore(loads(STORY))
+
+
+def test_a_shrunk_story_is_tried_without_its_mirror() -> None:
+    story = loads(STORY + "[faults]\nmirror_torn = { ppm = 1 }\nlate = { ppm = 1 }")
+    plainer = [each for each in without_settings(story) if each.warehouse is None]
+    assert [[*each.faults] for each in plainer] == [["late"]]
+
+
+def test_a_run_keeps_its_nights_and_they_are_the_same_every_time() -> None:
+    first, second = (run_scenario(loads(STORY), engine="noop", seed=5).nights for _ in range(2))
+    assert first == second and [each.name for each in first] == [f"mirror.{day}" for day in range(20526, 20531)]
+    assert run_scenario(replace(loads(STORY), warehouse=None)).nights == []
+
+
+def test_a_folder_of_views_beside_the_scenario_is_looked_through(tmp_path: Path) -> None:
+    shutil.copytree(SHIPPED, tmp_path / "views", ignore=shutil.ignore_patterns("node_modules"))
+    text = f'{STORY}views = "views"'
+    assert run_scenario(loads(text, str(tmp_path / "x.toml")), engine="noop").nights[0].detected
+    with pytest.raises(InputError, match="warehouse: .*elsewhere"):
+        run_scenario(loads(text.replace('"views"', '"elsewhere"'), str(tmp_path / "x.toml")))
+
+
+@pytest.mark.parametrize("engine", ["recompute", "legacy"])
+def test_a_population_sleeps_as_if_nobody_had_looked(engine: str) -> None:
+    scenario = load(find("load/small"))
+    looked, alone = (run_scenario(each, engine=engine).data for each in (replace(scenario, warehouse=Warehouse()), scenario))
+    assert looked["digest"] == alone["digest"] and looked["drift"] == alone["drift"]
 
 
 @pytest.mark.parametrize("engine", ["recompute", "legacy"])

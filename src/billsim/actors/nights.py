@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from billsim.actors.crons import Nightly
+from billsim.actors.crons import Nightly, run_driftcontrol
 from billsim.actors.stage import Stage
+from billsim.core.guard import outside
 from billsim.core.time import iso
 from billsim.faults.catalogue import Weather
+from billsim.scenario.errors import InputError
 from billsim.scenario.plan import Scenario
 
 if TYPE_CHECKING:
-    from billsim.warehouse.nightly import Night, Nights
-
-JOB = "cron.driftcontrol"
+    from billsim.warehouse.dataform import Graph
+    from billsim.warehouse.nightly import Look, Night, Nights, Seen
 
 
 class House(Stage, Protocol):
@@ -31,27 +33,53 @@ class House(Stage, Protocol):
 
 def open_warehouse(house: House) -> Nights | None:
     """The warehouse of a world, whose first night is on its way; None where its scenario has none. DuckDB and the views are loaded only for one that
-    has.
-
-    Raises ViewError where the views cannot be run, and ImportError where the extra `views` is not installed.
+    has. Raises InputError, then or on a night, for views that cannot be compiled or run, and where the extra `views` is not installed.
     """
     told = house.scenario.warehouse
     if told is None:
         return None
-    from billsim.warehouse import bigquery, dataform
+    from billsim.warehouse.errors import ViewError
+
+    try:
+        nights = _opened(house, told.mirror_minute, told.views)
+    except (ViewError, ImportError) as error:
+        raise InputError(str(error), key="warehouse") from error
+    nights.start()
+    return nights
+
+
+def _opened(house: House, minute: int, views: str) -> Nights:
+    from billsim.warehouse import bigquery
     from billsim.warehouse.extract import Extract
     from billsim.warehouse.looking import through
     from billsim.warehouse.mirror import Mirror
     from billsim.warehouse.nightly import Nights
     from billsim.warehouse.runner import projects_of
 
-    graph = dataform.shipped()
+    graph = _graph(house.scenario, views)
     connection = bigquery.connect(projects=projects_of(graph))
     mirror, extract = Mirror(connection), Extract(house.stores, house.stripe.books, house.stripe.prices)
-    look, tell = through(connection, graph), partial(_tell, house, [])
-    nights = Nights(house, house.nightly, told.mirror_minute, extract, mirror, look, tell, house.weather)
-    nights.start()
-    return nights
+    look, tell = partial(_seen, through(connection, graph)), partial(_tell, house, [])
+    return Nights(house, house.nightly, minute, extract, mirror, look, tell, house.weather)
+
+
+def _graph(scenario: Scenario, views: str) -> Graph:
+    from billsim.warehouse import dataform
+
+    if not views:
+        return dataform.shipped()
+    with outside():
+        return dataform.compile_folder(Path(scenario.source).parent / views)
+
+
+def _seen(look: Look, now_ms: int) -> Seen:
+    """What the views say; one that cannot be run is bad input."""
+    from billsim.warehouse.errors import ViewError
+
+    try:
+        return look(now_ms)
+    except ViewError as error:
+        raise InputError(str(error), key="warehouse") from error
 
 
 def _tell(house: House, before: list[int], night: Night) -> None:
@@ -65,4 +93,4 @@ def _tell(house: House, before: list[int], night: Night) -> None:
         "yesterday": before[-1] if before else None,
     }
     before.append(len(dict.fromkeys([account for account, _, _ in stripe])))
-    house.request(JOB, "", f"driftcontrol.{night.name.partition('.')[2]}", body)
+    run_driftcontrol(house, f"driftcontrol.{night.name.partition('.')[2]}", body)

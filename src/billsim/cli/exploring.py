@@ -122,6 +122,8 @@ def _show(out: Console, found: Exploration, scenario: str, options: dict[str, An
         return
     speed = f"{data['wall_s']:.1f} s, {data['orders_per_s']:,} orders/s, {data['reduction']:,} orders for each branch that was run"
     summary.say(out, f"  {_covered(found.explored)}; {speed}")
+    if data["left_out"]:
+        summary.say(out, f"  not all: {data['left_out']}")
     for end in sorted(data["ends"], key=lambda end: -end["orders"])[: summary.STORIES]:
         summary.say(out, f"  end {end['end'][:8]}  {end['orders']:>10,} orders  {', '.join(end['wrong']) or 'all is right'}")
     if found.pair is not None:

@@ -26,6 +26,9 @@ class RemediationPolicy(msgspec.Struct, frozen=True):
     `unsupported_types` block a whole plan; `enterprise_types` are excluded, for contract paths set their state. A change of what a subscription
     bills is not made within `days_before_invoice` of its next invoice. `bad_debt_gate` and `invoice_metadata_gate` are asked for each account.
 
+    What Stripe bills is put right only where it is as wrong `looks_again_after_s` later, and what nobody has bought is ended only once it is
+    `youngest_s` old: somebody may be at work on it.
+
     The valves: at most `most_accounts`, and at most `most_share_ppm` of the population, are attempted in a night; none at all where there are more
     than `jump_percent` of last night's candidates; and no more once over `failures_percent` of the attempts have failed. What is measured as a share
     does not count up to `floor` accounts: a share of few says nothing. `most_zones` is what auto_resync_www sets in a night. `dry_run`: everything
@@ -35,6 +38,8 @@ class RemediationPolicy(msgspec.Struct, frozen=True):
     unsupported_types: tuple[str, ...] = ("cloudflare_ent", "msp", "partners_pay_go", "sfcc")
     enterprise_types: tuple[str, ...] = ("jdc", "sfcc", "ibm")
     days_before_invoice: int = 3
+    looks_again_after_s: int = 60
+    youngest_s: int = 3_600
     bad_debt_gate: Gate = Gate()
     invoice_metadata_gate: Gate = Gate()
     most_accounts: int = 1_000

@@ -49,7 +49,7 @@ def instrument_of(state: AccountState, subscription: Subscription | None) -> str
     default = customer.invoice_settings.default_payment_method if customer is not None else None
     id = (subscription.default_payment_method if subscription is not None else None) or default
     method = state.stripe.payment_methods.get(id or "")
-    return method.type if method is not None else None
+    return method.type if method is not None and method.customer is not None else None
 
 
 def stands(subscription: Subscription | None, items: tuple[OpeItem, ...], interval: str) -> bool:

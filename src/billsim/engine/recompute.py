@@ -31,8 +31,6 @@ WAKES: dict[str, tuple[str, ...]] = {
     "stripe.invoice.marked_uncollectible": _BOTH,
     "stripe.invoice.payment_action_required": _BRAIN,
     "stripe.payment_intent.processing": _BRAIN,
-    # A grace is that of the payment method that was tried, as long as the customer has it.
-    "stripe.payment_method.detached": _BRAIN,
     "stripe.invoice.updated": _LEDGER,
     "stripe.credit_note.created": _BOTH,
     "stripe.charge.succeeded": _LEDGER,

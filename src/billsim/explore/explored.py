@@ -27,6 +27,8 @@ SWITCHES = 2
 SECONDS = 60.0
 # Where nothing bounds the switches, so many are tried first: most of what falls falls with few.
 _FIRST = 2
+# Why a search that came to its end is not complete.
+TORN = "a gather could have read its branches in more ways than were tried"
 
 
 class Asked(NamedTuple):
@@ -98,11 +100,12 @@ def explore(
             shown = told(scenario, engine, seed, order, _shows(falling), platform) if falling is not None else None
         except KeyboardInterrupt:
             raise Stopped(found) from None
-        complete = found.complete and not story.guide.torn_short
-    verdict = "falls" if found.failing else "holds" if complete else "unknown"
+        torn_short = story.guide.torn_short
+    verdict = "falls" if found.failing else "holds" if found.complete else "unknown"
     name = engine if isinstance(engine, str) else "engine"
     data = _as_data(scenario, name, seed, asked, found, (searched - began) // 1_000_000, verdict)
-    data |= {"complete": complete, "non_commuting": [as_data(row) for row in pair] if pair else None}
+    why = None if found.complete else TORN if torn_short else "the budget of branches or of time was spent"
+    data |= {"complete": found.complete, "left_out": why, "non_commuting": [as_data(row) for row in pair] if pair else None}
     data |= {"algebra": {law: each._asdict() for law, each in obeyed.items()}, "failing": _failing(falling, shown)}
     return Exploration(data, verdict, found, obeyed, pair, falling, shown)
 
@@ -143,6 +146,8 @@ def _search(story: Story, asked: Asked, began_ns: int, progress: Callable[[Progr
             found = search.run(moved)
         except KeyboardInterrupt:
             raise Stopped(search.explored()) from None
+        if bound is None and story.guide.torn_short:
+            found = found._replace(complete=False, within=-1)
         if found.failing or not found.complete:
             break
         within = bound if bound is not None else within

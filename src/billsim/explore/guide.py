@@ -24,7 +24,7 @@ from billsim.scenario.orders import offset_label
 from billsim.stores.base import Shard, Undo
 
 WINDOW_MS = 10_000
-# A gather whose branches can be torn in more ways than this is torn in the first of them alone, and the search is not complete.
+# Where nothing bounds the switches, no more ways than this are tried to tear a gather; if there are more, the search is not complete.
 MOST_TEARS = 256
 # No story takes so many steps; one that does goes round in a circle.
 MOST_STEPS = 10_000
@@ -223,7 +223,8 @@ class Guide(Schedule):
         if search is not None and not search.apart:
             indexes: Sequence[int] = range(len(waiting))
         else:
-            indexes = _of_one_account(prints, last=search is not None and search.switches == self.switches + 1)
+            is_last = search is not None and search.switches == self.switches + 1 and not self._is_row(waiting[0], now_ms)
+            indexes = _of_one_account(prints, last=is_last)
         options = [Option(index, self._what(waiting[index]), prints[index], int(place > 0)) for place, index in enumerate(indexes)]
         if self._is_row(waiting[0], now_ms):
             options = [option._replace(switches=0) if self._is_row(waiting[option.nth], now_ms) else option for option in options]
@@ -246,11 +247,10 @@ class Guide(Schedule):
     def _torn(self, option: Option, task: Any, shard: Shard, steps: tuple[int, ...]) -> Iterator[Option]:
         """The other ways in which a gather can have read: some branches before some of the steps that wrote since it began."""
         sights = _sights(shard.undo, steps, task.effect.parts)
-        left = len(sights)
-        if self._search is not None and self._search.switches is not None:
-            left = min(left, self._search.switches - self.switches - option.switches)
+        bound = self._search.switches if self._search is not None else None
+        left = len(sights) if bound is None else min(len(sights), bound - self.switches - option.switches)
         for count, tears in enumerate(_tears(sights, left)):
-            if count == MOST_TEARS:
+            if count == MOST_TEARS and bound is None:
                 self.torn_short = True
                 return
             yield option._replace(name=f"{option.name} {tears}", switches=option.switches + len(tears), tears=tears)

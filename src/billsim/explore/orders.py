@@ -369,22 +369,27 @@ def other_way(here: Node, option: int) -> tuple[Node, int] | None:
     do before its turn comes again is all one to it.
     """
     there, wanted = here.direct.get(0), here.options[option]
-    if not independent(here.options[0].print, wanted.print):
+    if _is_open(here) or not independent(here.options[0].print, wanted.print):
         return None
     while there is not None:
         index = next((index for index, each in enumerate(there.options) if each.name == wanted.name), None)
         if index is not None:
             return there, index
-        if not _is_others(there, wanted.print.account):
+        if _is_open(there) or not _is_others(there, wanted.print.account):
             return None
         there = there.direct.get(0)
     return None
 
 
+def _is_open(state: Node) -> bool:
+    """Whether rows race there, of which any may be next without a switch."""
+    return any([not option.switches for option in state.options[1:]])
+
+
 def _is_others(state: Node, account: str) -> bool:
-    """Whether what waits first is of another account, and of that alone."""
-    first = state.options[0].print.account
-    return first != account and bool(first) and bool(account)
+    """Whether what waits first is of another account, and of that alone; and no row, whose place among other rows is a matter of its own."""
+    first = state.options[0].print
+    return first.account != account and bool(first.account) and bool(account) and "*" not in first.writes
 
 
 def leads_there(here: Node, option: int, there: Node, index: int) -> Block | None:
@@ -414,7 +419,7 @@ def _block(at: Node, option: int) -> Block | None:
     own = at.options[option].print
     steps = [(own, 0)]
     state = at.direct.get(option)
-    while state is not None:
+    while state is not None and not _is_open(state):
         name, due_ms = state.waiting[0]
         if _is_others(state, own.account):
             state = state.direct.get(0)

@@ -14,8 +14,8 @@ class Handler(NamedTuple):
     """One row: the event's type, the engine's route, the field of `data.object` that leads to the customer, and the stores that may be written.
 
     A field `customer` or `id` holds the customer itself (of what was just detached, among the previous attributes); `payment_method` and `charge`
-    name an object at Stripe that belongs to one. `may_write` names stores; `stripe_metadata` is metadata of customers and invoices, and `stripe` anything
-    else there, such as the cancel of a subscription.
+    name an object at Stripe that belongs to one. `may_write` names stores; `stripe_metadata` is metadata of customers and invoices, and `stripe`
+    anything else there, such as the cancel of a subscription.
     """
 
     event_type: str
@@ -57,7 +57,7 @@ _TABLE = (
     Handler("payment_intent.processing", "payments", "customer", _STATE),
     Handler("setup_intent.setup_failed", "mandates", "customer", _NOTHING),
     Handler("payment_method.automatically_updated", "customers", "customer", _PROFILE),
-    Handler("payment_method.detached", "customers", "customer", (*_STATE, "subs_customer")),
+    Handler("payment_method.detached", "customers", "customer", _PROFILE),
 )
 
 HANDLERS: dict[str, Handler] = {handler.event_type: handler for handler in _TABLE}

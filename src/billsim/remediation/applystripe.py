@@ -15,11 +15,13 @@ from msgspec.structs import replace
 from billsim.core.ids import short
 from billsim.core.policy import DunningPolicy
 from billsim.core.remediation import RemediationPolicy
+from billsim.core.time import SECOND_MS
 from billsim.engine.decide import decide
 from billsim.engine.entitlements import Entitlements
-from billsim.ports import AccountState, CallStripe, CompareAndSet, Component, Effect, GatherAll, Message, Now, Start, Steps, Transact
+from billsim.ports import AccountState, CallStripe, CompareAndSet, Component, Effect, GatherAll, Message, Now, Sleep, Start, Steps, Transact
 from billsim.remediation import audit, bills
 from billsim.remediation.audit import Refusal, Result
+from billsim.remediation.bills import Bill
 from billsim.remediation.plan import Plan, plan_of
 from billsim.remediation.restrictions import of_account
 from billsim.stores.base import Change
@@ -34,9 +36,13 @@ RESTLESS = "did not come to rest"
 
 
 class _Attempt:
-    """What an attempt has come to so far: steps taken, refused, left alone, and gone wrong."""
+    """What an attempt has come to so far: steps taken, refused, left alone, and gone wrong. `watched` is what was wrong with bills at the first look,
+    `moved` the subscriptions of record that the attempt has moved itself.
+    """
 
     def __init__(self) -> None:
+        self.watched: tuple[Bill, ...] | None = None
+        self.moved: list[str] = []
         self.steps: dict[str, None] = {}
         self.refused: tuple[Refusal, ...] = ()
         self.left: dict[Refusal, None] = {}
@@ -79,7 +85,10 @@ class ApplyStripe:
                 attempt.steps = dict.fromkeys(plan.steps)
             if not plan.steps or self._rules.dry_run:
                 return attempt.result(dry=self._rules.dry_run)
-            if plan.bills:
+            if plan.bills and attempt.watched is None:
+                attempt.watched = plan.bills
+                yield Sleep(self._rules.looks_again_after_s * SECOND_MS)
+            elif plan.bills:
                 # Authorities first, and then another look, for they may move all the rest.
                 yield from _settle(state, plan, message, nth, attempt)
             elif not (yield from _apply(state, plan, f"{message.name}/{nth}", attempt)):
@@ -127,8 +136,14 @@ def _apply(state: AccountState, plan: Plan, task: str, attempt: _Attempt) -> Gen
 
 
 def _settle(state: AccountState, plan: Plan, message: Message, nth: int, attempt: _Attempt) -> Steps:
-    """One subscription after another. What Stripe refuses is not asked for again; the others are not held up by it."""
+    """One subscription after another, but for what has moved since the first look: somebody is at work on it, who says what becomes of it. What
+    Stripe refuses is not asked for again; the others are not held up by it.
+    """
     for bill in plan.bills:
+        if bill not in (attempt.watched or ()) and (bill.row is None or bill.row.key not in attempt.moved):
+            attempt.left[Refusal(bills.MOVING, bill.step)] = None
+            continue
+        attempt.moved.append(bill.row.key if bill.row is not None else "")
         try:
             left = yield from bills.settle(state, bill, message, nth)
         except StripeError as refusal:

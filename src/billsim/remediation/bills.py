@@ -26,7 +26,9 @@ from billsim.stripe.objects import StripeError, Subscription
 END, ADOPT, CREATE, UPDATE, CANCEL = "end", "adopt", "create", "update", "cancel"
 LIVE = ("trialing", "active", "past_due", "unpaid", "paused")
 # Why a subscription is left alone.
-CHANGING, UNCONFIRMED, AMBIGUOUS, MISSING_PRICE = "change_on_its_way", "unconfirmed", "ambiguous", "missing_price"
+CHANGING, UNCONFIRMED, AMBIGUOUS, MISSING_PRICE, MOVING, TOO_YOUNG = (
+    "change_on_its_way", "unconfirmed", "ambiguous", "missing_price", "moving", "too_young",
+)  # fmt: skip
 
 
 class Bill(msgspec.Struct, frozen=True):
@@ -59,6 +61,8 @@ def planned(state: AccountState, rules: RemediationPolicy, now_ms: int) -> Bills
     for found in (*_of_record(state), *_never_bought(state)):
         if isinstance(found, Refusal):
             left.append(found)
+        elif found.what in (ADOPT, CANCEL) and found.at_stripe is not None and found.at_stripe.created + rules.youngest_s > now_ms // SECOND_MS:
+            left.append(Refusal(TOO_YOUNG, found.step))
         elif why := _restriction(state, found, rules, now_ms):
             refused.append(Refusal(why, found.step))
         else:

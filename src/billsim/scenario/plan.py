@@ -285,9 +285,12 @@ class Button(Plan, frozen=True, kw_only=True):
 
 
 class Warehouse(Plan, frozen=True, kw_only=True):
-    """The platform is mirrored each night at `mirror_minute` of the day (UTC), and looked at through views."""
+    """The platform is mirrored each night at `mirror_minute` of the day (UTC), and looked at through views: those that ship, or those of a Dataform
+    project in the folder `views`, beside the scenario's file.
+    """
 
     mirror_minute: int = 180
+    views: str = ""
 
 
 class Remediation(Plan, frozen=True, kw_only=True):

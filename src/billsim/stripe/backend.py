@@ -120,7 +120,13 @@ class Backend:
         things: dict[str, Any] = getattr(book, shelf)
         # A new dict each time: whoever gathered the customer keeps the one that it saw.
         setattr(book, shelf, {**things, id: thing})
-        return things.get(id) if left is None or left is book else _taken_out(left, shelf, id)
+        if left is None or left is book:
+            return things.get(id)
+        old = _taken_out(left, shelf, id)
+        if book is self.unattached:
+            # What was charged with a method that is gone says still what that was (https://docs.stripe.com/api/charges/object).
+            setattr(left, shelf, {**getattr(left, shelf), id: thing})
+        return old
 
     def seed(self, things: Iterable[Any]) -> None:
         """Place objects of the past. A book that is made for them is filled as it stands, for nobody has seen it yet."""

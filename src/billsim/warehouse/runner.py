@@ -26,12 +26,12 @@ class Broken(NamedTuple):
     """An assertion that does not hold: how many rows break it, and the first of them."""
 
     definition: Definition
-    count: int
+    broken_by: int
     shown: tuple[tuple[Any, ...], ...]
 
     def __str__(self) -> str:
-        rows_ = "row breaks" if self.count == 1 else "rows break"
-        return f"{self.definition.file}: {self.definition.name}: {self.count} {rows_} it, such as {self.shown[0]}"
+        told = "1 row breaks" if self.broken_by == 1 else f"{self.broken_by} rows break"
+        return f"{self.definition.file}: {self.definition.name}: {told} it, such as {self.shown[0]}"
 
 
 class Tested(NamedTuple):
@@ -147,7 +147,9 @@ def run_views(connection: duckdb.DuckDBPyConnection, graph: Graph, now_ms: int) 
 
 
 def run_unit_tests(connection: duckdb.DuckDBPyConnection, graph: Graph, now_ms: int) -> list[Tested]:
-    """Every unit test of the project: the view over the rows that the test gives, beside the rows that it expects. CURRENT_TIMESTAMP says `now_ms`."""
+    """Every unit test of the project: the view over the rows that the test gives, beside the rows that it expects, at `now_ms`. Raises ViewError for
+    one that cannot be translated.
+    """
     set_clock(connection, now_ms)
     return [Tested(test, _tested(connection, test)) for test in graph.tests]
 

@@ -62,7 +62,8 @@ def _from_memory(handle: Handler) -> Handler:
         def perform(effect: Any, _message: Message) -> Generator[Effect, Any, Any]:
             if is_ope(effect) and "scheduled" in effect.fields:
                 change = effect.fields["scheduled"]
-                row = yield replace(effect, fields={**effect.fields, "scheduled": change if change is not None and change.due_ms is not None else None})
+                kept = change if change is not None and change.due_ms is not None else None
+                row = yield replace(effect, fields={**effect.fields, "scheduled": kept})
                 if row is not None:
                     known[effect.key] = change
                 return row

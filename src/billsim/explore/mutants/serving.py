@@ -95,7 +95,6 @@ _SERVING: Mapping[str, tuple[str, Callable[[DunningPolicy], Mutated]]] = {
     "copied_once": ("a copy is looked at again once it is set", inside(identity.NAME, _copied_once("customers.retrieve"))),
     "cleared_flag_not_told": ("a flag that was cleared by hand is told of", inside(support.NAME, swapped(_untold))),
     "credit_not_heard": ("a credit wakes the brain", deaf_to("stripe.credit_note.created", _BRAIN)),
-    "detached_not_heard": ("a payment method that is gone wakes the brain", deaf_to("stripe.payment_method.detached", _BRAIN)),
     "mapping_not_heard": ("who stands on another customer is looked at", deaf_to("domain.mapping_changed", _BRAIN, _LEDGER, email.NAME)),
     "customer_of_another_kept": ("who stands on another customer is billed as that", deaf_to("domain.mapping_changed", identity.NAME)),
     "another_key_each_time": ("what is sent again is sent under its key", lambda policy: Mutated(policy, alter=_another_key_each_time)),

@@ -123,8 +123,18 @@
       module.exports = JSON.parse(text);
       return;
     }
-    const body = new Function("exports", "require", "module", "__filename", "__dirname", text);
+    const body = parsed(path, text);
     body.call(module.exports, module.exports, requireFrom(folder), module, root + "/" + path, root + (folder && "/" + folder));
+  }
+
+  // Where a file is JavaScript as it stands, its line is told: QuickJS counts two lines of its own before the first.
+  function parsed(path, text) {
+    try {
+      return new Function("exports", "require", "module", "__filename", "__dirname", text);
+    } catch (error) {
+      const line = Math.min(error.lineNumber - 2, text.split("\n").length);
+      throw path.endsWith("js") && line > 0 ? new SyntaxError(error.message + " (line " + line + ")") : error;
+    }
   }
 
   // A query may be a function that Dataform calls when all files are loaded: it still belongs to the file that it stands in.
