@@ -17,8 +17,9 @@ from billsim.checks.always import ENDS, ENGINE, FACADE, LOOKED_AT, WORLD, Findin
 from billsim.checks.blame import Blame, Memory
 from billsim.checks.cause import DATA, MANUAL_WRITE, Clock, Given, Opener, of_truth, permit_of, provenance, waking_kind
 from billsim.checks.codes import CODES, DERIVED, MISSING, UNJUSTIFIED, Ledger, disagreements, unknown_whose
-from billsim.checks.copies import ENDED, Copies
+from billsim.checks.copies import Copies
 from billsim.checks.fields import harms, mends
+from billsim.checks.justified import falls_with_its_subscription, mirrors_stripe
 from billsim.checks.openers import Records, Why, is_truths, opener_of
 from billsim.checks.truth import NOTHING, Expected, Permit, truth
 from billsim.checks.witness import NOBODY
@@ -385,7 +386,9 @@ class Judge:
         """An engine's write to an authority needs its justification: policy's, or a person's request."""
         if waking_kind(record.cause) in _ASKED_FOR:
             return
-        if what == "cancel" and (self._is_permitted(watch, ("end", record.key), record.at_ms) or _mirrors_stripe(shard, record)):
+        if what == "cancel" and (self._is_permitted(watch, ("end", record.key), record.at_ms) or mirrors_stripe(shard, record)):
+            return
+        if what == "void" and falls_with_its_subscription(shard, record):
             return
         self._unjustified(shard, watch, record, f"{what} of {record.key}, while truth said {watch.expected.status}")
 
@@ -484,15 +487,3 @@ def _mends(record: WriteRecord | ActionRecord, interval: Interval, expected: Exp
         step = record.step if record.kind in ("notify", "flag") else record.kind
         return interval.code == MISSING and record.executed and any(f"{key}/".startswith(f"{record.debt}/{step}/") for key in interval.about)
     return mends(record, interval.code, expected, policy)
-
-
-def _mirrors_stripe(shard: Shard, record: WriteRecord) -> bool:
-    """OPE follows a subscription that has ended at Stripe already: what justified that cancel was asked then. Or Stripe follows OPE, where nobody
-    has bought it, or where it has ended.
-    """
-    if record.store == "stripe.subscription":
-        return not any(row.stripe_subscription == record.key and row.status != "canceled" for row in shard.all("ope").values())
-    if record.store != "ope" or shard.stripe is None:
-        return False
-    subscription = shard.stripe.subscriptions.get(record.new.stripe_subscription)
-    return subscription is not None and subscription.status in ENDED

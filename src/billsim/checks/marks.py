@@ -58,6 +58,8 @@ OF_REFUSAL = {
     "valve:failures": "valve_failures",
     "valve:most_zones": "valve_most_zones",
 }
+# What only a world with a warehouse, or with remediation, can reach.
+OF_NIGHTS = (MIRROR_WAS_TORN, MIRROR_WAS_MISSING, MIRROR_WAS_LATE, *OF_OUTCOME.values(), *OF_REFUSAL.values())
 MARKS: tuple[str, ...] = (
     STALE_EVENT_IGNORED,
     LOST_UPDATE_HAPPENED,
@@ -72,15 +74,11 @@ MARKS: tuple[str, ...] = (
     STALE_REPLICA_READ,
     CRON_OVERLAPPED,
     CRON_MISSED,
-    MIRROR_WAS_TORN,
-    MIRROR_WAS_MISSING,
-    MIRROR_WAS_LATE,
     REQUEST_SENT_AGAIN,
     STRIPE_ASKED_AGAIN,
     STRIPE_DONE_UNHEARD,
     TWO_AT_WORK,
-    *OF_OUTCOME.values(),
-    *OF_REFUSAL.values(),
+    *OF_NIGHTS,
 )
 
 # By what a message's record says of it.

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from billsim.checks.marks import MARKS
+from billsim.checks.marks import MARKS, OF_NIGHTS
 from billsim.core.measure import clock_ns
 from billsim.explore.baseline import NOTHING_KNOWN, Baseline
 from billsim.explore.campaign import Batch, Campaign, Limits, Order, Player, Tally, run_campaign
@@ -88,6 +88,8 @@ def _stories(campaign: Campaign, asked: Asked, tally: Tally, workers: Workers, t
 
 def _figures(campaign: Campaign, tally: Tally) -> dict[str, Any]:
     marks = tally.marks()
+    has_nights = any(scenario.warehouse is not None for scenario in campaign.scenarios)
+    reachable = [mark for mark in MARKS if has_nights or mark not in OF_NIGHTS]
     return {
         "scenarios": [scenario.id for scenario in campaign.scenarios],
         "engine": campaign.engine,
@@ -97,7 +99,7 @@ def _figures(campaign: Campaign, tally: Tally) -> dict[str, Any]:
         "runs": tally.end,
         "failing_runs": tally.failing,
         "unfinished_runs": tally.unfinished,
-        "marks": {mark: marks.get(mark, 0) for mark in dict.fromkeys((*MARKS, *marks))},
+        "marks": {mark: marks.get(mark, 0) for mark in dict.fromkeys((*reachable, *marks))},
         "marks_missing": tally.marks_missing(),
     }
 
