@@ -101,12 +101,14 @@ def run_scenario(
     platform: Platform = SHIPPED,
     schedule: Schedule | None = None,
     reseed: tuple[int, int] | None = None,
+    attend: Callable[[World], None] | None = None,
 ) -> RunResult:
     """Run a scenario once under an engine: the storm, the calm, then the checks.
 
     `overrides` answers some choices otherwise; `tape` answers those that it holds, and with `strict` no others (NotOnTapeError).
     `platform` is what a policy file says of a team's own. `schedule` says which of the things that race goes first. `reseed`:
-    what the scenario leaves open or pins is answered from `seed` up to that instant, and from another seed after it.
+    what the scenario leaves open or pins is answered from `seed` up to that instant, and from another seed after it. `attend` is handed the world
+    before its first step.
     """
     choices = _choices(scenario, seed, overrides, tape, strict, reseed)
     choices.taped = out is not None or keep_tape
@@ -132,16 +134,14 @@ def run_scenario(
     first = _first(scenario, chosen, policy, platform)
     with _ending(chosen), _ending(first), guarded(modules_of(engine, chosen)), rare_collections():
         world = World(scenario, first, choices, trace, policy, bodies=bodies, order=schedule)
-        _begin(choices, world)
+        _begin(choices, world, attend)
         built = clock_ns()
         handover = _handover(world, chosen)
         drained = _live(world, after_slice, handover=handover) and (handover is None or handover.drained)
         report = world.judge.finish(world.kernel.now)
     after_slice("drain")
     data = _as_json(world, report, seed, engine, drained, (clock_ns() - began) // 1_000_000) | _told_of(handover) | rehearsal.figures(world, report)
-    if platform != SHIPPED:
-        data["policy"] = platform.source
-    data["build_s"] = (built - began) // 1_000_000 / 1000
+    data |= {**_policy_of(platform), "build_s": (built - began) // 1_000_000 / 1000}
     expected, nights = _as_expected(scenario.expect.get(engine), report.drift), _nights_of(world)
     world.close()
     return RunResult(data, report.drift, expected, data["verdict"], kept_tape if keep_tape else None, records, getattr(choices, "kept", 0), nights)
@@ -217,10 +217,12 @@ def _choices(
     return _seeded(scenario, seed, overrides) if tape is None else _recorded(scenario, seed, tape, strict)
 
 
-def _begin(choices: Seeded, world: World) -> None:
+def _begin(choices: Seeded, world: World, attend: Callable[[World], None] | None) -> None:
     """From here on time passes, for whoever answers by it."""
     if isinstance(choices, Reseeded):
         choices.clock = world.kernel
+    if attend is not None:
+        attend(world)
 
 
 def _seeded(scenario: Scenario, seed: int, overrides: Mapping[str, int] | None) -> Seeded:
@@ -244,6 +246,10 @@ def _handover(world: World, chosen: Engine) -> Handover | None:
 
 def _nights_of(world: World) -> list[Night]:
     return [] if world.warehouse is None else world.warehouse.nights
+
+
+def _policy_of(platform: Platform) -> dict[str, Any]:
+    return {} if platform == SHIPPED else {"policy": platform.source}
 
 
 def _told_of(handover: Handover | None) -> dict[str, Any]:

@@ -95,7 +95,7 @@ def test_each_line_item_is_of_one_class(night: Views) -> None:
     assert classes["ghost", "addon"] == "deleted_from_ope"
     assert classes["contract", "zone_plan"] == "contract"
     assert classes["next_period_not_asked", "zone_plan"] == "delayed_upgrade"
-    assert classes["no_price", "zone_plan"] == "missing_price"
+    assert classes["no_price", "extra"] == "missing_price"
     for change in ("more_of_it", "dearer", "other_plan", "yearly", "other_product"):
         assert classes[f"{change}_later", "zone_plan"] == "delayed_upgrade"
     assert classes["other_product_later", "addon"] == "delayed_upgrade"

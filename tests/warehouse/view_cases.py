@@ -33,8 +33,8 @@ def scheduled(account: Account, plan: str, price: int, **change: Any) -> Account
 
 
 def unpriced(account: Account) -> Account:
-    """On a plan that Stripe has no price for."""
-    return account.set("ope_items", plan="odd").set("cf_prod", plan="odd").set("www_zones", plan="odd").drop("stripe_subscription_items")
+    """Sold by hand: Stripe has no price of the plan, and none of the product."""
+    return account.set("ope_items", product="extra", plan="odd").set("cf_prod", product="extra", plan="odd").drop("stripe_subscription_items")
 
 
 def another_subscription(account: Account, status: str) -> Account:

@@ -28,6 +28,9 @@ from billsim.cli import (
     running,
     shrinking,
     turning,
+    viewing,
+    views_grade,
+    views_run,
 )
 from billsim.cli.output import EXIT_BROKEN_PIPE, EXIT_BUG, EXIT_INPUT, EXIT_INTERRUPTED, Interrupted, complain
 from billsim.core.choices import ChoicesError
@@ -93,8 +96,17 @@ app.command(epilog="Example: billsim engines")(listing.engines)
 app.command(epilog="Example: billsim faults")(listing.faults)
 app.command(epilog="Example: billsim touchpoints")(listing.touchpoints)
 
+views = typer.Typer(no_args_is_help=False, rich_markup_mode=None)
+views.command("list", epilog=viewing.LIST_EXAMPLE)(viewing.list_)
+views.command("compile", epilog=viewing.COMPILE_EXAMPLE)(viewing.compile_)
+views.command(epilog=views_run.EXAMPLE)(views_run.run)
+views.command(epilog=viewing.TEST_EXAMPLE)(viewing.test)
+views.command(epilog=views_grade.EXAMPLE)(views_grade.grade)
+views.command(epilog=viewing.SQL_EXAMPLE)(viewing.sql)
+app.add_typer(views, name="views", help="What production sees by night: Dataform views over its mirrors, run and graded.", epilog=viewing.LIST_EXAMPLE)
+
 
 def _command_of(arguments: Sequence[str]) -> str:
     """The command that a faulty line meant, for pointing at its help: `run ` or ''."""
-    known = [command.name or command.callback.__name__ for command in app.registered_commands if command.callback]
+    known = [command.name or command.callback.__name__ for command in app.registered_commands if command.callback] + ["views"]
     return next((f"{argument} " for argument in arguments if argument in known), "")

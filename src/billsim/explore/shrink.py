@@ -13,7 +13,6 @@ from typing import NamedTuple
 from billsim.core.platform import Platform
 from billsim.explore import edits, wording
 from billsim.explore.narrate import narrated
-from billsim.explore.signature import of_drift
 from billsim.explore.trial import Budget, Spent, Step, Trial, fewest
 from billsim.run import SHIPPED, run_orders
 from billsim.scenario.errors import InputError
@@ -71,6 +70,12 @@ def shrink(
     trial = Trial(engine, want, against, Budget(budget_runs, budget_s), platform, progress)
     if not _begins(trial, edits.untold(told(scenario, seed)), seed, schedule_answers or {}):
         raise InputError(f"{scenario.id} does not fail{f' with {want}' if want else ''} under {engine} with seed {seed}: there is nothing to shrink")
+    exhausted = smallest(trial)
+    return _finished(trial, f"fuzz seed={seed} engine={engine}", exhausted)
+
+
+def smallest(trial: Trial) -> bool:
+    """Make the story of a trial that has begun as small as its budget allows; whether that was spent before nothing more could go."""
     exhausted = False
     try:
         with trial.part(_UNTIL_ROWS):
@@ -84,7 +89,7 @@ def shrink(
     except Spent:
         exhausted = True
     _so_that_it_replays(trial)
-    return _finished(trial, f"fuzz seed={seed} engine={engine}", exhausted)
+    return exhausted
 
 
 def _begins(trial: Trial, story: Scenario, seed: int, answers: Mapping[str, int]) -> bool:
@@ -99,9 +104,9 @@ def _as_story(trial: Trial) -> None:
     """A population's failure as the story of one of those whom it befell; else a smaller population."""
     if trial.best.population is None:
         return
-    guilty = _guilty(trial)
+    guilty = trial.guilty()
     if not any(_as_story_of(trial, account, is_first=account == guilty[0]) for account in guilty[:_FEW_ACCOUNTS]):
-        trial.first(edits.shorter(trial.best, _wrong_ms(trial)))
+        trial.first(edits.shorter(trial.best, trial.wrong_ms()))
         trial.first(edits.smaller_populations(trial.best, max(guilty)))
 
 
@@ -130,7 +135,7 @@ def _so_that_it_replays(trial: Trial) -> None:
 def _as_few(trial: Trial) -> None:
     """Fewer parts, with every answer pinned."""
     trial.keeps(edits.with_faults_pinned(trial.best))
-    trial.first(edits.shorter(trial.best, _wrong_ms(trial)))
+    trial.first(edits.shorter(trial.best, trial.wrong_ms()))
     trial.keeps(*edits.apart(trial.best))
     _fewer_accounts(trial)
     _fewer_rows(trial)
@@ -151,27 +156,13 @@ def _to_the_end(trial: Trial) -> None:
     _rounder_pins(trial)
 
 
-def _guilty(trial: Trial) -> list[str]:
-    """The accounts of which the failure tells."""
-    named = [drift.account for drift in trial.result.drift if drift.closed_ms is None and of_drift(drift) == trial.want]
-    named += [finding["account"] for finding in trial.result.data["findings"] if f"finding/{finding['signature']}" == trial.want]
-    return list(dict.fromkeys(named))
-
-
-def _wrong_ms(trial: Trial) -> int:
-    """When the last thing had gone wrong."""
-    opened = [drift.opened_ms for drift in trial.result.drift if drift.closed_ms is None and of_drift(drift) == trial.want]
-    found = [finding["at"] for finding in trial.result.data["findings"] if f"finding/{finding['signature']}" == trial.want]
-    return int(max([*opened, *found]))
-
-
 def _with_people_named(trial: Trial) -> None:
     if trial.best.given:
         trial.keeps(*edits.with_people_named(trial.best))
 
 
 def _fewer_accounts(trial: Trial) -> None:
-    names, guilty = [account.account for account in trial.best.given], _guilty(trial)
+    names, guilty = [account.account for account in trial.best.given], trial.guilty()
     if trial.keeps(*edits.with_accounts(trial.best, [name for name in names if name in guilty])):
         names = [account.account for account in trial.best.given]
     if len(names) > 1:
@@ -211,7 +202,7 @@ def _fewer_pins(trial: Trial) -> None:
         trial.keeps(edits.without_fault(trial.best, fault))
     if trial.keeps(edits.with_pins(trial.best, [])):
         return
-    for account in _guilty(trial)[:_FEW_ACCOUNTS]:
+    for account in trial.guilty()[:_FEW_ACCOUNTS]:
         if trial.keeps(edits.with_pins(trial.best, edits.about(trial.best, account))):
             break
     trial.keeps(edits.with_pins(trial.best, [label for label in trial.best.answers if "/fault/" in label]))

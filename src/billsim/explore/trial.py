@@ -14,7 +14,7 @@ from billsim.core.choices import ChoicesError
 from billsim.core.measure import clock_ns
 from billsim.core.platform import Platform
 from billsim.explore.labels import Labels, Rename
-from billsim.explore.signature import key_of, signature
+from billsim.explore.signature import key_of, of_drift, signature
 from billsim.run import RunResult, run_scenario
 from billsim.scenario.plan import Scenario
 from billsim.scenario.rules import check
@@ -86,7 +86,7 @@ class Trial:
         result = self._run(first)
         self.want = self.want or key_of(result)
         self._is_gravest = key_of(result) == self.want
-        if not self.want or not self._fails(result):
+        if not self.want or not self.fails(result):
             return False
         self._take(first, result)
         if self.against is not None and not self._holds(self.best, self.against):
@@ -97,6 +97,18 @@ class Trial:
     def holds_under(self) -> str | None:
         """The engine under which the best story holds, of those that were asked."""
         return self.against if self._holds_wholly else None
+
+    def guilty(self) -> list[str]:
+        """The accounts of which the failure tells."""
+        named = [drift.account for drift in self.result.drift if drift.closed_ms is None and of_drift(drift) == self.want]
+        named += [finding["account"] for finding in self.result.data["findings"] if f"finding/{finding['signature']}" == self.want]
+        return list(dict.fromkeys(named))
+
+    def wrong_ms(self) -> int:
+        """When the last thing had gone wrong."""
+        opened = [drift.opened_ms for drift in self.result.drift if drift.closed_ms is None and of_drift(drift) == self.want]
+        found = [finding["at"] for finding in self.result.data["findings"] if f"finding/{finding['signature']}" == self.want]
+        return int(max([*opened, *found]))
 
     def keeps(self, smaller: Scenario, rename: Rename | None = None, seed: int | None = None) -> bool:
         """Take a smaller story for the best, if it fails in the same way and holds where it must. `rename`: what its labels are called now.
@@ -116,7 +128,7 @@ class Trial:
         try:
             check(smaller)
             result = self._run(smaller)
-            if self._fails(result) and (self.against is None or self._holds(smaller, self.against)):
+            if self.fails(result) and (self.against is None or self._holds(smaller, self.against)):
                 self._take(smaller, result)
                 return True
         except (Exception, ChoicesError):
@@ -144,7 +156,8 @@ class Trial:
         finally:
             self._most_runs, self._most_ns = self._budget.runs, int(self._budget.seconds * 1e9)
 
-    def _fails(self, result: RunResult) -> bool:
+    def fails(self, result: RunResult) -> bool:
+        """Whether a run of the story goes wrong in the way that is to stay."""
         found = signature(result)
         return self.want in (found[:1] if self._is_gravest else found)
 
@@ -159,12 +172,16 @@ class Trial:
 
     def _run(self, scenario: Scenario, engine: str | None = None) -> RunResult:
         self.runs += 1
-        own = engine is None
-        result = run_scenario(scenario, seed=self.seed, engine=engine or self.engine, keep_tape=own, bodies=False, platform=self.platform)
+        result = self.run(scenario, engine)
         if self._progress is not None:
             best = getattr(self, "best", scenario)
             self._progress(Step(self.runs, self._budget.runs, len(best.given), len(best.timeline), len(best.answers)))
         return result
+
+    def run(self, scenario: Scenario, engine: str | None) -> RunResult:
+        """Run a story under the engine that it fails under, with its tape, or under another."""
+        own = engine is None
+        return run_scenario(scenario, seed=self.seed, engine=engine or self.engine, keep_tape=own, bodies=False, platform=self.platform)
 
     def _take(self, scenario: Scenario, result: RunResult) -> None:
         tape = dict(result.tape or ())

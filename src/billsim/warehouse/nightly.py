@@ -8,8 +8,7 @@ from typing import Any, NamedTuple, Protocol
 from billsim.core.choices import Choices
 from billsim.core.kernel import Kernel
 from billsim.core.time import DAY_MS, MINUTE_MS, day_of
-from billsim.warehouse.extract import Extract
-from billsim.warehouse.mirror import Mirror
+from billsim.warehouse.extract import Delta, Extract
 from billsim.warehouse.tables import TABLES, Table
 
 WWW_DRIFT = "www_drift"
@@ -98,8 +97,21 @@ class House(Protocol):
         ...
 
 
+class Mirrored(Protocol):
+    """What takes up a night's tables, and what was detected in them."""
+
+    def roll_forward(self, deltas: Sequence[Delta]) -> None:
+        """Take what has changed of some tables."""
+        ...
+
+    def remember(self, detected: Sequence[tuple[str, str, str, str]]) -> None:
+        """The night is over, and this is what it detected."""
+        ...
+
+
 class Nights:
     """Mirrors a platform and looks at it at `minute` of each day (UTC); `nights` keeps what each came to, and `told` hears of it.
+    `mirror` may be exchanged between two nights.
 
     It writes nothing: a platform lives on as if nobody had looked, unless whoever is told acts on it.
     """
@@ -110,7 +122,7 @@ class Nights:
         crons: Crons,
         minute: int,
         extract: Extract,
-        mirror: Mirror,
+        mirror: Mirrored,
         look: Look,
         told: Callable[[Night], None],
         scheduler: Scheduler | None = None,
@@ -123,7 +135,7 @@ class Nights:
         self._look = look
         self._told = told
         self._scheduler = scheduler
-        self._mirror = mirror
+        self.mirror = mirror
 
     def start(self) -> None:
         """Schedule the first night from now on."""
@@ -170,14 +182,14 @@ class Nights:
             self._see((name, instant_ms))
 
     def _take(self, tables: Sequence[Table]) -> None:
-        self._mirror.roll_forward(self._extract.take(tables))
+        self.mirror.roll_forward(self._extract.take(tables))
 
     def _see(self, night: Any) -> None:
         """Look at the mirror as it is now."""
         name, taken_ms = night
         now = self._house.kernel.now
         seen = self._look(now)
-        self._mirror.remember(seen.detected)
+        self.mirror.remember(seen.detected)
         self.nights.append(Night(name, taken_ms, now, seen.detected, seen.new))
         self._told(self.nights[-1])
 

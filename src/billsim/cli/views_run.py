@@ -1,0 +1,113 @@
+"""`billsim views run`: what views show of a run by night."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from billsim.bars import Bars
+from billsim.cli.options import EngineName, Json, PolicyFile, Quiet, check, load, platform, policy_option
+from billsim.cli.output import command, interruptible, print_json, wants_progress
+from billsim.cli.viewing import ViewsFolder, graph_of, view_errors
+from billsim.scenario.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from billsim.grading.watching import Viewed, Watched
+    from billsim.warehouse.screening import Screen
+
+EXAMPLE = "Example: billsim views run dunning/late_failed_after_paid --engine legacy --show detected_drift"
+MOST_ROWS = 100
+What = Annotated[str, typer.Argument(metavar="RUN|SCENARIO", help="A run directory, or a scenario's name or file.")]
+SeedOrItsOwn = Annotated[int | None, typer.Option("--seed", metavar="N", help="What all chance is derived from.", show_default="0")]
+
+
+def run(
+    what: What,
+    views: ViewsFolder = None,
+    engine: EngineName = "recompute",
+    seed: SeedOrItsOwn = None,
+    show: Annotated[list[str] | None, typer.Option("--show", metavar="VIEW", help="Show the last night's rows of this view.")] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    policy: PolicyFile = None,
+) -> int:
+    """Run the views over every nightly mirror of a run: how many rows each has, and which assertions do not hold (exit code 1)."""
+    graph = graph_of(views)
+    watched, _, _ = watched_of(what, engine, seed, json, quiet, policy)
+    with view_errors():
+        from billsim.grading.watching import view
+
+        viewed, screen = view(watched, graph)
+        shown = {name: _rows_of(screen, name) for name in show or ()}
+    if json:
+        from billsim.core.time import iso
+
+        nights = [{"at": iso(night.seen_ms), "detected": len(night.detected)} for night in viewed.nights]
+        print_json({**figures(viewed), "nights": nights, "broken": [str(each) for each in viewed.broken], "shown": shown})
+    else:
+        _show_run(viewed, what, shown)
+    return 1 if viewed.broken else 0
+
+
+def watched_of(
+    what: str, engine: str, seed: int | None, json: bool, quiet: bool, policy: Path | None, name: str = "views run"
+) -> tuple[Watched, int, str]:
+    """The run of a scenario, or a recorded one made again, with its mirrors; its seed and its engine. Raises InputError."""
+    again = command(name, what, engine=engine, seed=seed or 0, **policy_option(policy))
+    recorded = (Path(what) / "run.json").is_file()
+    if recorded and (seed is not None or policy is not None):
+        raise InputError("is the recorded run's own: leave it out", key="--policy" if policy is not None else "--seed")
+    check(seed or 0, engine)
+    story = None if recorded else load(what)
+    with view_errors():
+        from billsim.grading.watching import watch, watch_again
+    with interruptible(json, "nothing is kept", again), Bars(wants_progress(json, quiet)) as bars:
+        if story is None:
+            return watch_again(Path(what), bars.add(what))
+        return watch(story, seed=seed or 0, engine=engine, progress=bars.add(story.id), **platform(policy)), seed or 0, engine
+
+
+def figures(viewed: Viewed) -> dict[str, Any]:
+    """What is told of a project's nights: how many definitions there are, how many ran, the last night's rows, and the marks by code."""
+    rows = viewed.nights[-1].rows
+    grade = {code: mark.data for code, mark in viewed.grade.by_code.items()}
+    return {"definitions": len(viewed.graph.views), "ran": len(rows), "rows": dict(rows), "grade": grade}
+
+
+def _rows_of(screen: Screen, name: str) -> list[dict[str, Any]]:
+    rows, columns = screen.views.rows(name), screen.views.columns(name)
+    return [dict(zip(columns, map(_plain, row), strict=True)) for row in rows]
+
+
+def _plain(value: Any) -> Any:
+    return value if value is None or isinstance(value, bool | int | float | str | list | dict) else str(value)
+
+
+def _show_run(viewed: Viewed, what: str, shown: dict[str, list[dict[str, Any]]]) -> None:
+    from billsim import summary
+    from billsim.core.time import iso
+
+    out, rows = summary.console(), viewed.nights[-1].rows
+    nights = "1 night" if len(viewed.nights) == 1 else f"{len(viewed.nights)} nights"
+    summary.say(out, f"{len(rows)} views over {nights} of {what}, the last seen at {iso(viewed.nights[-1].seen_ms)}")
+    width = max(map(len, rows))
+    for name, count in rows.items():
+        summary.say(out, f"  {name:<{width}}  {count:>8,}")
+    for name, found in shown.items():
+        _show_rows(out, name, found)
+    for each in viewed.broken:
+        summary.say(out, f"assertion: {each}", "bold red")
+
+
+def _show_rows(out: Console, name: str, rows: list[dict[str, Any]]) -> None:
+    from billsim import summary
+
+    summary.say(out, f"{name}:")
+    for row in rows[:MOST_ROWS]:
+        summary.say(out, "  " + ", ".join(f"{column} {value}" for column, value in row.items() if value is not None))
+    if len(rows) > MOST_ROWS:
+        summary.say(out, f"  and {len(rows) - MOST_ROWS:,} more; --json has them all")
