@@ -371,7 +371,8 @@ class Judge:
                 self._check_end(shard, watch, record, what)
         judged = watch.unjudged_ms is None or record.at_ms - watch.unjudged_ms <= self._policy.lag_budget_ms
         if (store == "subs_account" or not judged) and self._writer(record) == ENGINE:
-            self._find_all(check_engine_write(record, self._policy, judged))
+            # What a person has asked for is carried through, though a contract has begun since.
+            self._find_all(check_engine_write(record, self._policy, judged or waking_kind(record.cause) in _ASKED_FOR))
         if store == "stripe.invoice" or store == "stripe.charge":
             watch.ledger.moved[record.key] = None
         elif store == "stripe.subscription":

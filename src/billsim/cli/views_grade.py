@@ -51,7 +51,7 @@ def grade(
         raise InputError(what_is_wrong, str(blind_spot), key="--blind-spot")
     budget = (runs, seconds_of(time))
     graphs = {name: graph_of(name) for name in names}
-    watched, seed, engine = watched_of(what, engine, seed, json, quiet, policy, "views grade")
+    watched, seed, engine = watched_of(what, engine, seed, json, quiet, policy, "views grade", keep_tape=blind_spot is not None)
     with view_errors():
         from billsim.grading.watching import view
 

@@ -54,7 +54,7 @@ def run(
 
 
 def watched_of(
-    what: str, engine: str, seed: int | None, json: bool, quiet: bool, policy: Path | None, name: str = "views run"
+    what: str, engine: str, seed: int | None, json: bool, quiet: bool, policy: Path | None, name: str = "views run", keep_tape: bool = False
 ) -> tuple[Watched, int, str]:
     """The run of a scenario, or a recorded one made again, with its mirrors; its seed and its engine. Raises InputError."""
     again = command(name, what, engine=engine, seed=seed or 0, **policy_option(policy))
@@ -67,8 +67,9 @@ def watched_of(
         from billsim.grading.watching import watch, watch_again
     with interruptible(json, "nothing is kept", again), Bars(wants_progress(json, quiet)) as bars:
         if story is None:
-            return watch_again(Path(what), bars.add(what))
-        return watch(story, seed=seed or 0, engine=engine, progress=bars.add(story.id), **platform(policy)), seed or 0, engine
+            return watch_again(Path(what), keep_tape=keep_tape, progress=bars.add(what))
+        watched = watch(story, seed=seed or 0, engine=engine, keep_tape=keep_tape, progress=bars.add(story.id), **platform(policy))
+        return watched, seed or 0, engine
 
 
 def figures(viewed: Viewed) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The smallest story in which views miss what there is: from a run that shows a blind spot, shrunk as failures are, for as long as they stay blind."""
+"""The smallest story in which views miss what there is: a run that shows a blind spot, shrunk as failures are while they stay blind."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ from billsim.warehouse.snapshots import Snapshot
 
 
 class BlindSpot(NamedTuple):
-    """A story in which drift of `code` is missed, as small as was found with `runs`. `pictured`: a mirror had it, so that a view might have told of it;
-    else it lives and dies between two nights. It is so with `seed`.
+    """A story in which drift of `code` is missed, with `seed`, as small as was found with `runs`.
+
+    `pictured`: a mirror had it, so that a view might have told of it; else it lives and dies between two nights.
     """
 
     scenario: Scenario

@@ -65,10 +65,11 @@ def watch(
     return Watched(scenario, result, tuple(recorders[0].snapshots))
 
 
-def watch_again(path: Path, progress: Callable[[Progress], None] | None = None) -> tuple[Watched, int, str]:
+def watch_again(path: Path, *, keep_tape: bool = False, progress: Callable[[Progress], None] | None = None) -> tuple[Watched, int, str]:
     """A recorded run, run again from its tape and watched; its seed and its engine. Raises InputError where it does not run as it was recorded."""
     run = read(path)
-    watched = watch(run.scenario, seed=run.seed, engine=run.engine, platform=run.platform, tape=run.answers, progress=progress)
+    how = {"seed": run.seed, "engine": run.engine, "platform": run.platform, "tape": run.answers}
+    watched = watch(run.scenario, **how, keep_tape=keep_tape, progress=progress)
     if watched.result.data["digest"] != run.digest:
         what = "does not run again as it was recorded, for the engine or billsim has changed: `billsim replay` says where they part"
         raise InputError(what, str(path))
