@@ -20,9 +20,7 @@ def mirrors_stripe(shard: Shard, record: WriteRecord) -> bool:
 
 
 def falls_with_its_subscription(shard: Shard, record: WriteRecord) -> bool:
-    """Stripe voids by itself what a change was to cost that waits for its payment, when the subscription is cancelled: that cancel is what needs to be
-    justified.
-    """
+    """Stripe voids by itself what a waiting change was to cost when its subscription is cancelled: it is that cancel which needs to be justified."""
     invoice = record.new
     if record.store != "stripe.invoice" or invoice.billing_reason != "subscription_update" or shard.stripe is None:
         return False

@@ -31,6 +31,7 @@ from billsim.cli import (
     viewing,
     views_grade,
     views_run,
+    views_sql,
 )
 from billsim.cli.output import EXIT_BROKEN_PIPE, EXIT_BUG, EXIT_INPUT, EXIT_INTERRUPTED, Interrupted, complain
 from billsim.core.choices import ChoicesError
@@ -102,8 +103,8 @@ views.command("compile", epilog=viewing.COMPILE_EXAMPLE)(viewing.compile_)
 views.command(epilog=views_run.EXAMPLE)(views_run.run)
 views.command(epilog=viewing.TEST_EXAMPLE)(viewing.test)
 views.command(epilog=views_grade.EXAMPLE)(views_grade.grade)
-views.command(epilog=viewing.SQL_EXAMPLE)(viewing.sql)
-app.add_typer(views, name="views", help="What production sees by night: Dataform views over its mirrors, run and graded.", epilog=viewing.LIST_EXAMPLE)
+views.command(epilog=views_sql.EXAMPLE)(views_sql.sql)
+app.add_typer(views, name="views", help="What production sees by night: Dataform views over mirrors, run and graded.", epilog=viewing.LIST_EXAMPLE)
 
 
 def _command_of(arguments: Sequence[str]) -> str:

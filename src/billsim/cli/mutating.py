@@ -21,7 +21,9 @@ TALES = ("fuzz/tales", "fuzz/whole")
 
 
 def mutants(
-    scenario: Annotated[list[str] | None, typer.Argument(metavar="[SCENARIO...]", help=f"Where to look for them.  [default: {' '.join(TALES)}]")] = None,
+    scenario: Annotated[
+        list[str] | None, typer.Argument(metavar="[SCENARIO...]", help=f"Where to look for them.  [default: {' '.join(TALES)}]")
+    ] = None,
     listed: Annotated[bool, typer.Option("--list", help="Only say which there are, and the safeguard that each lacks.")] = False,
     strategy: Annotated[str, typer.Option("--strategy", metavar="NAME,NAME", help="As for `billsim fuzz`; several are compared.")] = "portfolio",
     runs: Annotated[int, typer.Option("--runs", metavar="N", help="How many runs to look for each, at most.")] = 20_000,

@@ -22,7 +22,6 @@ ViewsFolder = Annotated[
 ]
 LIST_EXAMPLE = "Example: billsim views list"
 COMPILE_EXAMPLE = "Example: billsim views compile"
-SQL_EXAMPLE = "Example: billsim views sql detected_drift --duckdb"
 TEST_EXAMPLE = "Example: billsim views test"
 
 
@@ -63,33 +62,6 @@ def compile_(
         typer.echo(f"{_count(len(graph.views), 'view')}, {_count(len(graph.assertions), 'assertion')}, {_count(len(graph.tests), 'unit test')}")
         typer.echo(f"  compiled by @dataform/core {graph.core_version}" + ("" if path is None else f"; kept in {path}"))
         _tell_notes(graph)
-    return 0
-
-
-def sql(
-    view: Annotated[str, typer.Argument(metavar="VIEW", help="Its name, or dataset.name.")],
-    views: ViewsFolder = None,
-    duckdb: Annotated[bool, typer.Option("--duckdb", help="As DuckDB runs it, instead of as BigQuery would.")] = False,
-    json: Json = False,
-) -> int:
-    """Show the SQL of a view or an assertion: what Dataform made of it, or what is run."""
-    graph = graph_of(views)
-    found = graph.find(view)
-    if found is None or found.kind == "declaration":
-        from billsim.scenario.errors import nearest
-
-        near = nearest(view, [form for each in (*graph.views, *graph.assertions) for form in (each.name, each.target.name)])
-        raise InputError(f"there is no view '{view}'", key="VIEW", hint=near)
-    text = found.query.strip()
-    if duckdb:
-        from billsim.warehouse.bigquery import translate
-
-        with view_errors():
-            text = translate(found.query, file=found.file, definition=found.name)
-    if json:
-        print_json({"view": found.name, "file": found.file, "dialect": "duckdb" if duckdb else "bigquery", "sql": text})
-    else:
-        typer.echo(text)
     return 0
 
 
@@ -139,7 +111,8 @@ def view_errors() -> Iterator[None]:
         try:
             yield
         except ViewError as error:
-            where = f"{error.definition} (line {error.line} of its query)" if error.line else error.definition
+            line = f" (line {error.line} of its query)" if error.file else f" (line {error.line})"
+            where = error.definition + (line if error.line else "")
             raise InputError(error.message, error.file, key=where) from None
     except ImportError as error:
         raise InputError(str(error), key="views") from None

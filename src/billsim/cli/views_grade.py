@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from billsim.cli.options import EngineName, Json, PolicyFile, Quiet, platform, seconds_of
-from billsim.cli.output import print_json
-from billsim.cli.viewing import OURS, graph_of, view_errors
-from billsim.cli.views_run import SeedOrItsOwn, What, figures, watched_of
+from billsim.cli.options import EngineName, Json, PolicyFile, Quiet, seconds_of
+from billsim.cli.output import command, interruptible, print_json
+from billsim.cli.viewing import OURS, view_errors
+from billsim.cli.views_run import SeedOrItsOwn, What, figures, screen_of, watched_of
 from billsim.scenario.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from billsim.explore.trial import Budget
     from billsim.grading.watching import Viewed, Watched
     from billsim.warehouse.grade import Mark
 
@@ -49,17 +50,18 @@ def grade(
     if blind_spot is not None and (blind_spot.exists() or len(names) > 1):
         what_is_wrong = "is there already, and is not written over" if blind_spot.exists() else "is of one project: give --views once"
         raise InputError(what_is_wrong, str(blind_spot), key="--blind-spot")
-    budget = (runs, seconds_of(time))
-    graphs = {name: graph_of(name) for name in names}
+    seconds = seconds_of(time)
+    from billsim.explore.trial import Budget
+
+    screens = {name: screen_of(name) for name in names}
     watched, seed, engine = watched_of(what, engine, seed, json, quiet, policy, "views grade", keep_tape=blind_spot is not None)
-    with view_errors():
+    with view_errors(), interruptible(json, "nothing is kept", command("views grade", what)):
         from billsim.grading.watching import view
 
-        viewed = {name: view(watched, graph)[0] for name, graph in graphs.items()}
+        viewed = {name: view(watched, screen) for name, screen in screens.items()}
+        spot = None if blind_spot is None else _blind_spot(watched, viewed[names[0]], code, seed, engine, Budget(runs, seconds))
     run = {"scenario": watched.scenario.id, "seed": seed, "engine": engine, "digest": watched.result.data["digest"], "nights": len(watched.snapshots)}
-    spot = None
-    if blind_spot is not None:
-        spot = _blind_spot(watched, viewed[names[0]], code, seed, engine, budget, platform(policy))
+    if blind_spot is not None and spot is not None:
         blind_spot.parent.mkdir(parents=True, exist_ok=True)
         blind_spot.write_text(spot.text, encoding="utf-8")
     if json:
@@ -70,7 +72,7 @@ def grade(
         _show(viewed, what, run, quiet)
         if spot is not None:
             typer.echo(f"blind spot: {spot.data['rule']}")
-            typer.echo(f"  {_counted(spot.data)}: billsim views grade {blind_spot} --engine {engine}" + (f" --seed {spot.data['seed']}" if spot.data["seed"] else ""))
+            typer.echo(f"  {_counted(spot.data)}; again: {command('views grade', str(blind_spot), engine=engine, seed=spot.data['seed'])}")
     return 0
 
 
@@ -81,11 +83,8 @@ class _Story(NamedTuple):
     data: dict[str, Any]
 
 
-def _blind_spot(
-    watched: Watched, viewed: Viewed, code: str | None, seed: int, engine: str, budget: tuple[int, float], platform: dict[str, Any]
-) -> _Story:
+def _blind_spot(watched: Watched, viewed: Viewed, code: str | None, seed: int, engine: str, budget: Budget) -> _Story:
     """The smallest story that shows one. Raises InputError where nothing is missed, or nothing of that code."""
-    from billsim.explore.trial import Budget
     from billsim.grading.blind_spots import blind_spot, candidates
     from billsim.scenario.toml_file import dump
 
@@ -93,7 +92,7 @@ def _blind_spot(
     if not missed or (code is not None and code not in missed):
         raise InputError("nothing is missed" + (f" of {code}; missed: {', '.join(missed)}" if code and missed else ""), key="--blind-spot")
     chosen = code or next(iter(missed))
-    spot = blind_spot(watched, viewed.graph, chosen, missed[chosen], seed=seed, engine=engine, budget=Budget(*budget), **platform)
+    spot = blind_spot(watched, viewed.graph, chosen, missed[chosen], seed=seed, engine=engine, budget=budget)
     if spot is None:
         raise InputError(f"{chosen} is missed in this run, but not when its story is run again from the tape", key="--blind-spot")
     story = spot.scenario
@@ -172,7 +171,9 @@ def _show_by_view(out: Console, viewed: Viewed) -> None:
 
 def _show_side_by_side(out: Console, viewed: Mapping[str, Viewed]) -> None:
     names = list(viewed)
-    table = _table("drift", "true", *[f"{figure} {name}" for figure in ("found", "false alarms", "delay p50") for name in names])
+    first, *others = _short(names)
+    heads = [head for figure in ("found", "false alarms", "delay p50") for head in (f"{figure}: {first}", *others)]
+    table = _table("drift", "true", *heads)
     marks = {name: {code: mark.data for code, mark in each.grade.by_code.items()} for name, each in viewed.items()}
     differs = _differs(viewed)
     for code in dict.fromkeys(sorted(code for each in marks.values() for code in each)):
@@ -181,6 +182,12 @@ def _show_side_by_side(out: Console, viewed: Mapping[str, Viewed]) -> None:
         style = "bold" if code in differs else None
         table.add_row(code, str(of[0]["true"]), *figures, *[_span(each["delay_ms_p50"]) for each in of], style=style)
     out.print(table)
+
+
+def _short(names: list[str]) -> list[str]:
+    """What folders are called in a table: the last part of their paths, where that tells them apart."""
+    last = [Path(name).name or name for name in names]
+    return last if len({*last}) == len(last) else names
 
 
 def _cells(mark: Mark) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -36,13 +37,13 @@ def run(
     policy: PolicyFile = None,
 ) -> int:
     """Run the views over every nightly mirror of a run: how many rows each has, and which assertions do not hold (exit code 1)."""
-    graph = graph_of(views)
+    screen = screen_of(views)
     watched, _, _ = watched_of(what, engine, seed, json, quiet, policy)
-    with view_errors():
+    with view_errors(), interruptible(json, "nothing is kept", command("views run", what)):
         from billsim.grading.watching import view
 
-        viewed, screen = view(watched, graph)
-        shown = {name: _rows_of(screen, name) for name in show or ()}
+        viewed = view(watched, screen)
+        shown = {name: told_rows(screen.views.columns(name), screen.views.rows(name)) for name in show or ()}
     if json:
         from billsim.core.time import iso
 
@@ -51,6 +52,15 @@ def run(
     else:
         _show_run(viewed, what, shown)
     return 1 if viewed.broken else 0
+
+
+def screen_of(views: Path | str | None) -> Screen:
+    """A project that is ready to look at mirrors: whatever can be said to be wrong with it before a run is said. Raises InputError."""
+    graph = graph_of(views)
+    with view_errors():
+        from billsim.warehouse.screening import Screen
+
+        return Screen(graph)
 
 
 def watched_of(
@@ -79,8 +89,8 @@ def figures(viewed: Viewed) -> dict[str, Any]:
     return {"definitions": len(viewed.graph.views), "ran": len(rows), "rows": dict(rows), "grade": grade}
 
 
-def _rows_of(screen: Screen, name: str) -> list[dict[str, Any]]:
-    rows, columns = screen.views.rows(name), screen.views.columns(name)
+def told_rows(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
+    """Rows by their columns' names, as JSON has them: what it has no word for, as text."""
     return [dict(zip(columns, map(_plain, row), strict=True)) for row in rows]
 
 
@@ -99,15 +109,16 @@ def _show_run(viewed: Viewed, what: str, shown: dict[str, list[dict[str, Any]]])
     for name, count in rows.items():
         summary.say(out, f"  {name:<{width}}  {count:>8,}")
     for name, found in shown.items():
-        _show_rows(out, name, found)
+        summary.say(out, f"{name}:")
+        show_rows(out, found)
     for each in viewed.broken:
         summary.say(out, f"assertion: {each}", "bold red")
 
 
-def _show_rows(out: Console, name: str, rows: list[dict[str, Any]]) -> None:
+def show_rows(out: Console, rows: list[dict[str, Any]]) -> None:
+    """A line a row, without what is NULL; not more than people read."""
     from billsim import summary
 
-    summary.say(out, f"{name}:")
     for row in rows[:MOST_ROWS]:
         summary.say(out, "  " + ", ".join(f"{column} {value}" for column, value in row.items() if value is not None))
     if len(rows) > MOST_ROWS:

@@ -14,7 +14,7 @@ from billsim.explore import edits
 from billsim.explore.shrink import smallest
 from billsim.explore.trial import Budget, Step, Trial
 from billsim.grading.watching import Watched, watch, with_warehouse
-from billsim.run import SHIPPED, RunResult, run_scenario
+from billsim.run import RunResult, run_scenario
 from billsim.scenario.orders import count_orders
 from billsim.scenario.plan import Expect, ExpectedDrift, Outcome, Scenario
 from billsim.scenario.tales import told
@@ -56,13 +56,12 @@ def blind_spot(
     seed: int,
     engine: str,
     budget: Budget,
-    platform: Platform = SHIPPED,
     progress: Callable[[Step], None] | None = None,
 ) -> BlindSpot | None:
     """The smallest story, within a budget, in which the project misses drift of a code, as it does in a run; None where the run's own story does not
     miss it again.
     """
-    blind = _Blind(graph, code, pictured, engine, budget, platform, progress)
+    blind = _Blind(graph, code, pictured, engine, budget, watched.platform, progress)
     answers = dict(watched.result.tape or ())
     if not blind.begin(edits.untold(told(watched.scenario, seed)), seed, answers):
         return None
@@ -117,11 +116,14 @@ class _Blind(Trial):
         super()._take(scenario, result)
         self.missed = self._latest
 
+    def _is_pictured(self, drift: DriftRecord) -> bool:
+        return any(is_pictured(drift, *snapshot[:2]) for snapshot in self._snapshots)
+
     def _missed_of(self, result: RunResult) -> list[DriftRecord]:
         drift = [each for each in result.drift if each.code == self.code]
-        pictured = [each for each in drift if any(is_pictured(each, *snapshot[:2]) for snapshot in self._snapshots)]
+        pictured = [each for each in drift if self._is_pictured(each)]
         if not self.pictured:
-            return [each for each in drift if each not in pictured] if self._snapshots else []
+            return [each for each in drift if not self._is_pictured(each)] if self._snapshots else []
         if not pictured:
             return []
         self._screen.clear()

@@ -29,6 +29,7 @@ class Watched(NamedTuple):
     scenario: Scenario
     result: RunResult
     snapshots: tuple[Snapshot, ...]
+    platform: Platform = SHIPPED
 
 
 class Viewed(NamedTuple):
@@ -62,33 +63,32 @@ def watch(
         progress=progress,
         attend=lambda world: recorders.append(_recorded(world)),
     )
-    return Watched(scenario, result, tuple(recorders[0].snapshots))
+    if scenario.warehouse is None:
+        result.nights.clear()  # of the warehouse that it was lent, through which nobody looked
+    return Watched(scenario, result, tuple(recorders[0].snapshots), platform)
 
 
 def watch_again(path: Path, *, keep_tape: bool = False, progress: Callable[[Progress], None] | None = None) -> tuple[Watched, int, str]:
     """A recorded run, run again from its tape and watched; its seed and its engine. Raises InputError where it does not run as it was recorded."""
     run = read(path)
-    how = {"seed": run.seed, "engine": run.engine, "platform": run.platform, "tape": run.answers}
-    watched = watch(run.scenario, **how, keep_tape=keep_tape, progress=progress)
+    watched = watch(
+        run.scenario, seed=run.seed, engine=run.engine, platform=run.platform, tape=run.answers, keep_tape=keep_tape, progress=progress
+    )
     if watched.result.data["digest"] != run.digest:
         what = "does not run again as it was recorded, for the engine or billsim has changed: `billsim replay` says where they part"
         raise InputError(what, str(path))
     return watched, run.seed, run.engine
 
 
-def view(watched: Watched, graph: Graph, looked: Callable[[Looked], None] | None = None) -> tuple[Viewed, Screen]:
-    """Let a project look at every night of a run, and mark it; the screen shows the last night's rows. Raises ViewError, and InputError for a run
-    without a night.
+def view(watched: Watched, screen: Screen) -> Viewed:
+    """Let a project look at every night of a run, and mark it; the screen shows the last night's rows then.
+
+    Raises ViewError, and InputError for a run without a night.
     """
-    screen = Screen(graph)
     if not watched.snapshots:
         raise InputError("no night falls within the run, so there is no mirror to look at", watched.scenario.source or watched.scenario.id)
-    nights = []
-    for snapshot in watched.snapshots:
-        nights.append(screen.look(snapshot))
-        if looked is not None:
-            looked(nights[-1])
-    return Viewed(graph, nights, grade(watched.result.drift, nights), screen.broken()), screen
+    nights = [screen.look(snapshot) for snapshot in watched.snapshots]
+    return Viewed(screen.views.graph, nights, grade(watched.result.drift, nights), screen.broken())
 
 
 def with_warehouse(scenario: Scenario) -> Scenario:

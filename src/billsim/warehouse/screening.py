@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from billsim.warehouse.bigquery import connect
+import duckdb
+
+from billsim.warehouse.bigquery import connect, rows, translate, why
 from billsim.warehouse.dataform import Definition, Graph
+from billsim.warehouse.errors import ViewError
 from billsim.warehouse.looking import DETECTED
 from billsim.warehouse.mirror import Mirror
 from billsim.warehouse.runner import Broken, Views, projects_of
@@ -41,9 +44,9 @@ class Screen:
     """
 
     def __init__(self, graph: Graph) -> None:
-        connection = connect(projects=projects_of(graph))
-        self._mirror = Mirror(connection)
-        self.views = Views(connection, graph)
+        self._connection = connect(projects=projects_of(graph))
+        self._mirror = Mirror(self._connection)
+        self.views = Views(self._connection, graph)
         self._detected = graph.find(DETECTED)
         self._tellers: tuple[str, ...] | None = None
 
@@ -66,6 +69,15 @@ class Screen:
     def broken(self) -> list[Broken]:
         """The assertions that do not hold of the night that was looked at last."""
         return self.views.broken()
+
+    def ask(self, query: str, name: str) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+        """Columns and rows of a query in BigQuery's SQL, over the mirror as it is now and the views as they were last run; errors call it `name`."""
+        told = translate(query, definition=name)
+        try:
+            columns = self._connection.execute(f"DESCRIBE {told}").fetchall()
+            return tuple([str(column) for column, *_ in columns]), rows(self._connection, told)
+        except duckdb.Error as error:
+            raise ViewError(why(error), "", name) from None
 
     def _may_tell(self) -> list[Definition]:
         views, union = self.views.graph.views, self._detected

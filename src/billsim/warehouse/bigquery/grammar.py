@@ -33,7 +33,8 @@ def parse(sql: str, *, file: str, definition: str) -> exp.Expr:
     except ParseError as error:
         first = error.errors[0] if error.errors else {}
         near = f" near '{first['highlight']}'" if first.get("highlight") else ""
-        raise ViewError(f"does not parse{near}: {first.get('description', error)}", file, definition, first.get("line") or 0) from None
+        what = str(first.get("description", error)).split(" but got <")[0]
+        raise ViewError(f"does not parse{near}: {what}", file, definition, first.get("line") or 0) from None
     except TokenError as error:
         said = _WHERE.match(str(error.__cause__ or error).split("\n")[0])
         what, line = (said[1], int(said[2])) if said else ("something is not understood", 0)
