@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from billsim.faults.base import MIRROR
+from billsim.faults.catalogue import FAULTS
 from billsim.run import run_orders
 from billsim.scenario.toml_file import find, load, names
 
@@ -14,8 +16,14 @@ TOLD = {
 }  # fmt: skip
 
 
-def test_each_is_told() -> None:
-    assert {f"faults/{name}" for name in TOLD} <= set(STORIES)
+def test_each_fault_has_a_story_of_its_own() -> None:
+    """Those of the mirror are told where there is one: in `tests/warehouse`."""
+    assert {f"faults/{fault.name}" for fault in FAULTS if fault.area != MIRROR} == set(STORIES)
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_a_story_of_a_fault_is_of_that_fault(name: str) -> None:
+    assert set(load(find(name)).faults) == {name.removeprefix("faults/")}
 
 
 @pytest.mark.parametrize("name", STORIES)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from billsim.cli.options import Json, load
 from billsim.cli.output import print_json, print_names
 from billsim.scenario.errors import InputError
@@ -42,14 +45,18 @@ def engines(json: Json = False) -> int:
 
 
 def faults(json: Json = False) -> int:
-    """List the faults that a scenario can set under [faults], and how each heals."""
+    """List the faults that a scenario can set under [faults], as in `late = { ppm = 1000 }`: what its rate is of, what narrows it, how it heals, and
+    the scenario that tells it.
+    """
     from billsim.faults.catalogue import described
+    from billsim.scenario.toml_file import names
 
-    found = described()
+    told = set(names())
+    found = [{**fault, "story": story if (story := f"faults/{fault['name']}") in told else None} for fault in described()]
     if json:
         print_json({"faults": found})
     else:
-        print_names({fault["name"]: f"{fault['what']} (of each {fault['of_each']}; heals: {fault['heals']})" for fault in found})
+        print_names({fault["name"]: _in_words(fault) for fault in found})
     return 0
 
 
@@ -67,6 +74,12 @@ def touchpoints(json: Json = False) -> int:
     else:
         print_names({point.name: f"{point.entry} (writes: {', '.join(point.stores)})" for point in found})
     return 0
+
+
+def _in_words(fault: Mapping[str, Any]) -> str:
+    narrowed = f"; narrowed by {' and '.join(fault['scope'])}" if fault["scope"] else ""
+    told = f"; told: {fault['story']}" if fault["story"] else ""
+    return f"{fault['what']} (of each {fault['of_each']}{narrowed}; heals: {fault['heals']}{told})"
 
 
 def _rule(name: str) -> str:

@@ -87,7 +87,9 @@ def weather_of(dials: Mapping[str, Dial], choices: Choices, accounts_of: Callabl
 
 
 def described() -> list[dict[str, Any]]:
-    """What there is to know of each fault before it is set; `minutes` is 0 for one without a duration."""
+    """What there is to know of each fault before it is set; `minutes` is 0 for one without a duration, and the labels of its
+    questions begin with `w/` or `e/` and then its `label`.
+    """
     return [
         {
             "name": fault.name,
@@ -98,6 +100,7 @@ def described() -> list[dict[str, Any]]:
             "minutes": fault.minutes,
             "most_minutes": fault.most_minutes,
             "scope": _scope(fault),
+            "label": f"fault/{fault.name}/",
         }
         for fault in FAULTS
     ]
