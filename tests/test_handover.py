@@ -71,6 +71,19 @@ def test_nothing_wakes_an_account_but_what_happens_to_it() -> None:
     assert result.data["marks"]["recovered_sent"] == 1, "cyd"
 
 
+def test_remediation_begins_with_the_handover() -> None:
+    """What the mirror shows by night is nobody's candidate before."""
+    row = '  {{ at = 2026-03-{day}T03:00:00Z, by = "cron", do = "driftcontrol", stripe = "ada bad_debt_stuck" }},\n'
+    paid = '"hosted" },\n'
+    for later, healed in (("", False), (row.format(day="09"), True)):
+        told = STORY.replace("  { at = 2026-03-08", row.format(day="03") + "  { at = 2026-03-08", 1).replace(paid, paid + later, 1)
+        told += '[remediation]\nmode = "on"\n'
+        result = run(told, "legacy")
+        assert result.data["handover"]["inherited"]["bad_debt_stuck"] == 1
+        assert (("ada", "bad_debt_stuck") not in open_drift(result)) == healed
+        assert result.data["remediation"]["attempts"] == int(healed)
+
+
 def test_support_goes_through_whoever_is_left() -> None:
     result = run(STORY + BUTTON)
     told = result.data["handover"]

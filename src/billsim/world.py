@@ -66,7 +66,7 @@ class World:
         order: Order | None = None,
     ) -> None:
         self.scenario = scenario
-        self.engine = beside(engine, scenario.remediation, policy)
+        self.engine = engine if scenario.before is not None else beside(engine, scenario.remediation, policy)
         self.components: Mapping[str, Component] = self.engine.components
         self.choices = choices
         self.trace = trace
