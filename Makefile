@@ -31,6 +31,8 @@ bench: $(VENV)/installed-dev
 	$(BIN)/python -m pytest benchmarks -q
 	$(BIN)/python -m benchmarks.day recompute
 	$(BIN)/python -m benchmarks.day legacy
+	$(BIN)/python -m benchmarks.stripe_calls
+	$(BIN)/python -m benchmarks.serving
 
 digests: $(VENV)/installed-dev
 	$(BIN)/python -m benchmarks.digests 10000

@@ -1,13 +1,15 @@
 """What the warehouse costs: the nightly mirror of a population, rolled forward with 2 % of the accounts changed, and all views over it.
 
-`python -m benchmarks.warehouse [ACCOUNTS] [TIMES]`: 50,000 accounts, and the same TIMES over (1) under other names, for the views alone. CPU seconds.
+`python -m benchmarks.warehouse [ACCOUNTS] [TIMES]`: 50,000 accounts, and the same TIMES over (1) under other names, for the views alone. CPU seconds,
+those of the process that compiles included; compiling takes Dataform's core, which `make views` fetches.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
-from time import process_time
+from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
@@ -26,6 +28,7 @@ from billsim.world import World
 
 SCENARIO = "load/day_50k"
 CHANGED = 50
+PACKAGES = Path(".venv/dataform/node_modules")
 
 
 def main(accounts: int = 50_000, times: int = 1) -> None:
@@ -49,6 +52,8 @@ def main(accounts: int = 50_000, times: int = 1) -> None:
             source, kept = mirror.name_of(table), "NOT LIKE '%acct\\__\\_%' ESCAPE '\\'"
             if table.owner:
                 connection.execute(f"INSERT INTO {source} SELECT {', '.join(names)} FROM {source} WHERE {table.owner_column} {kept}")
+    if (PACKAGES / "@dataform" / "core").is_dir():
+        timed(f"compile {len(graph.views)} views", lambda: dataform.compile_folder(dataform.SHIPPED, packages=PACKAGES))
     views = timed(f"translate {len(graph.views)} views", lambda: Views(connection, graph))
     for _ in range(3):
         found = timed(f"{len(graph.views)} views over {accounts * times} accounts", lambda: views.run(scenario.start))
@@ -57,10 +62,15 @@ def main(accounts: int = 50_000, times: int = 1) -> None:
 
 def timed(what: str, function: Callable[[], Any]) -> Any:
     """Do it, and say what it took."""
-    began = process_time()
+    began = _spent_s()
     made = function()
-    print(f"{process_time() - began:7.2f} s  {what}", flush=True)
+    print(f"{_spent_s() - began:7.2f} s  {what}", flush=True)
     return made
+
+
+def _spent_s() -> float:
+    """CPU seconds of this process and of those that it has waited for."""
+    return sum(os.times()[:4])
 
 
 def _change(world: World, accounts: int) -> None:

@@ -14,6 +14,28 @@ import pytest
 
 SOURCE = str(Path(__file__).resolve().parents[1] / "src")
 COMMAND = [sys.executable, "-m", "billsim.cli"]
+# The engine of the old platform. In the run that an environment variable names it says that it has begun, and waits there to be stopped. The first
+# time it is loaded nothing is run: that is to see whether there is such an engine.
+STOPPING = """
+import os, signal
+from pathlib import Path
+from billsim.engines import load_engine
+from billsim.ports import Engine
+
+class Stopping:
+    runs = -1
+
+    def __init__(self):
+        self.inner = load_engine("legacy")
+        self.name, self.components = self.inner.name, self.inner.components
+        Stopping.runs += 1
+
+    def wakes(self, message):
+        if Stopping.runs == int(os.environ.get("STOPS_IN", -1)):
+            Path("begun").touch()
+            signal.pause()
+        return self.inner.wakes(message)
+"""
 
 looks_at_processes = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes in /proc")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from msgspec.structs import replace
 
 from billsim import cli
 from billsim.scenario.toml_file import dump, find, load, loads
+from tests.processes import STOPPING, happens, started
 
 STORY = "dunning/late_failed_after_paid"
 CHASED = "finding/paid_chased/invoice_payment_failed/cancel"
@@ -101,3 +104,40 @@ def test_imported_events_are_refused_in_one_line(tmp_path: Path, capsys: pytest.
     (tmp_path / "rows.jsonl").write_text("", encoding="utf-8")
     assert ask(str(path), "--engine", "legacy") == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+# -- Ctrl-C ------------------------------------------------------------------------------------------------------------------------------
+
+
+def interrupted(folder: Path, stops_in: int, *options: str) -> tuple[str, str]:
+    """What is shown and said by one that is stopped in one of its runs."""
+    (folder / "stopping.py").write_text(STOPPING, encoding="utf-8")
+    run = started("shrink", STORY, "--engine", "stopping:Stopping", "--against", "none", *options, cwd=folder, STOPS_IN=str(stops_in))
+    assert happens((folder / "begun").exists) and run.poll() is None
+    run.send_signal(signal.SIGINT)
+    out, err = run.communicate()
+    assert (run.returncode, err.count("\n")) == (130, 1)
+    return out, err
+
+
+def test_ctrl_c_keeps_the_smallest_story_so_far_and_says_how_to_go_on_from_it(tmp_path: Path) -> None:
+    out, said = interrupted(tmp_path, 6, "--out", "found.toml")
+    head = "billsim: interrupted; the smallest story so far is in found.toml; again, from there: "
+    assert out == "" and said.startswith(f"{head}billsim shrink found.toml --engine stopping:Stopping --seed 0 --want {CHASED} --out found-2.toml")
+    kept = load(tmp_path / "found.toml")
+    assert len(kept.given) == 1
+    again = shlex.split(said.removeprefix(head))[1:]
+    out, err = (run := started(*again, "--runs", 8, "--json", cwd=tmp_path)).communicate()
+    assert (run.returncode, err, json.loads(out)["signature"]) == (0, "", CHASED)
+    assert len(load(tmp_path / "found-2.toml").timeline) <= len(kept.timeline)
+
+
+def test_without_a_file_the_smallest_story_so_far_is_shown(tmp_path: Path) -> None:
+    out, said = interrupted(tmp_path, 6)
+    assert said.startswith("billsim: interrupted; the smallest story so far is shown; again: billsim shrink ") and len(loads(out).given) == 1
+
+
+@pytest.mark.parametrize(("stops_in", "options"), [(0, ("--out", "found.toml")), (6, ("--json",)), (6, ("--quiet",))])
+def test_ctrl_c_keeps_nothing_where_there_is_no_story_or_nobody_who_wants_it(tmp_path: Path, stops_in: int, options: tuple[str, ...]) -> None:
+    out, said = interrupted(tmp_path, stops_in, *options)
+    assert "nothing is kept" in out + said and not (tmp_path / "found.toml").exists()

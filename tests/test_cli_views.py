@@ -12,14 +12,17 @@ import pytest
 from msgspec.structs import replace
 
 from billsim import cli
+from billsim.core.policy import DunningPolicy
 from billsim.grading.watching import view as view_nights
 from billsim.grading.watching import watch
 from billsim.run import run_scenario
 from billsim.scenario.plan import Warehouse
+from billsim.scenario.policy_file import load_policy
 from billsim.scenario.toml_file import find, load
 from billsim.warehouse import dataform
 from billsim.warehouse.dataform import Definition, Graph, Target, UnitTest, compile_folder, dump, in_order
 from billsim.warehouse.dataform.folder import read_folder
+from billsim.warehouse.mirror import Mirror
 from billsim.warehouse.screening import Screen
 from tests.warehouse.npm import packages
 
@@ -204,6 +207,30 @@ def test_a_blind_spot_between_two_mirrors(answer: Callable[..., Answered], tmp_p
     assert len(story.timeline) <= 2
     assert told(answer("grade", file, "--engine", "legacy", "--json"))["grade"]["bad_debt_missed"]["between_snapshots"] >= 1
     assert answer("grade", *asked)[0] == 2
+
+
+POLICY = Path(__file__).parents[1] / "examples" / "own_engine" / "policy.toml"
+
+
+def test_views_judge_by_the_policy_of_the_run(answer: Callable[..., Answered], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other bits, keys, grace and contract types than those that ship: what the engine does right, views do not call wrong."""
+    asked = (STORY, "--policy", POLICY, "--json")
+    assert told(answer("grade", *asked))["grade"] == {}
+    marks = told(answer("grade", *asked, "--engine", "legacy"))["grade"]
+    assert {mark["false_alarms"] for mark in marks.values()} == {0} and marks["bad_debt_stuck"]["found"] == 1
+    assert cli.answer(["run", STORY, "--engine", "legacy", "--policy", str(POLICY), "--out", str(tmp_path / "kept"), "--quiet"]) == 1
+    answer("list")  # takes what the run has printed
+    assert told(answer("grade", tmp_path / "kept", "--json"))["grade"] == marks
+    monkeypatch.setattr(Screen, "follow", lambda *_: None)
+    assert sum(mark["false_alarms"] for mark in told(answer("grade", *asked))["grade"].values()) > 0
+
+
+def test_a_world_s_own_nights_judge_by_its_policy(monkeypatch: pytest.MonkeyPatch) -> None:
+    story, platform = replace(load(find(STORY)), warehouse=Warehouse()), load_policy(POLICY)
+    assert not any(night.detected for night in run_scenario(story, platform=platform).nights)
+    follow, usual = Mirror.follow, DunningPolicy()
+    monkeypatch.setattr(Mirror, "follow", lambda self, _: follow(self, usual))
+    assert any(night.detected for night in run_scenario(story, platform=platform).nights)
 
 
 def test_an_assertion_that_does_not_hold_is_exit_code_1(answer: Callable[..., Answered], kept: Path, tmp_path: Path) -> None:

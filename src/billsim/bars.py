@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -67,6 +68,18 @@ class Bars:
             return lambda _name: None
         bar = self._progress.add_task(name, total=total, done="")
         return lambda done: self._progress.update(bar, advance=1, done=done)
+
+    @contextmanager
+    def busy(self, name: str) -> Iterator[None]:
+        """A bar for as long as something is done that does not tell how far it is."""
+        if not self._progress:
+            yield
+            return
+        bar = self._progress.add_task(name, total=None, done="")
+        try:
+            yield
+        finally:
+            self._progress.remove_task(bar)
 
     def planned(self, name: str, what: str) -> Callable[[int, int], None] | None:
         """A bar of so many things done, of so many that there are to do."""

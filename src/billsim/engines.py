@@ -4,18 +4,19 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
+from billsim.core import loading
+from billsim.core.loading import LoadingError
+from billsim.core.nearest import nearest
 from billsim.core.platform import Platform
 from billsim.core.policy import DunningPolicy
 from billsim.engine import degenerate
@@ -28,6 +29,7 @@ from billsim.legacy.engine import LegacyEngine
 from billsim.ports import Component, Decides, Engine, Handles, Message
 from billsim.stripe.settings import StripeSettings
 
+ENGINE = "engine"
 PROGRAM = "cmd:"
 MUTANT = "mutant:"
 # Exploring lies above the engines, so its mutants are brought by name, as a user's own engine is.
@@ -35,16 +37,8 @@ MUTANTS = "billsim.explore.mutants"
 GROUP = "billsim.engines"
 
 
-class UnknownEngineError(Exception):
-    """No engine of this name, or nothing usable where it points; one line for people, with the nearest valid name as `hint` (or '')."""
-
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message, hint)
-        self.message = message
-        self.hint = hint
-
-    def __str__(self) -> str:
-        return f"{self.message} (did you mean {self.hint!r}?)" if self.hint else self.message
+class UnknownEngineError(LoadingError):
+    """No engine of this name, or nothing usable where it points."""
 
 
 def load_engine(
@@ -64,12 +58,12 @@ def load_engine(
     if spec.startswith(MUTANT):
         return _mutant(spec.removeprefix(MUTANT), policy)
     if ":" in spec:
-        return _as_engine(_imported(spec), policy, spec, platform)
+        return _as_engine(loading.load(ENGINE, spec, UnknownEngineError), policy, spec, platform)
     if (entry := _entry(spec)) is not None:
         return _as_engine(_loaded(entry), policy, spec, platform)
     known = (*_SHIPPED, *installed())
-    nearest = get_close_matches(spec, known, n=1, cutoff=0.5)
-    raise UnknownEngineError(f"unknown engine {spec!r}; there are {', '.join(known)}, package.module:factory, or cmd:program", *nearest)
+    listed = ", ".join(known)
+    raise UnknownEngineError(f"unknown engine {spec!r}; there are {listed}, package.module:factory, or cmd:program", nearest(spec, known))
 
 
 def end_engine(engine: Engine) -> None:
@@ -142,25 +136,10 @@ def _entry(name: str) -> EntryPoint | None:
 def _mutant(name: str, policy: DunningPolicy) -> Engine:
     mutants = import_module(MUTANTS)
     if name not in mutants.MUTANTS:
-        nearest = [f"{MUTANT}{each}" for each in get_close_matches(name, mutants.MUTANTS, n=1, cutoff=0.5)]
-        raise UnknownEngineError(f"there is no mutant {name!r}; `billsim mutants --list` names them all", *nearest)
+        near = nearest(name, mutants.MUTANTS)
+        raise UnknownEngineError(f"there is no mutant {name!r}; `billsim mutants --list` names them all", near and f"{MUTANT}{near}")
     made: Engine = mutants.engine(name, policy)
     return made
-
-
-def _imported(spec: str) -> Any:
-    module_name, _, attribute = spec.partition(":")
-    here = os.getcwd()
-    if "" not in sys.path and here not in sys.path:  # an installed command does not look for modules where it is called
-        sys.path.insert(0, here)
-    try:
-        module = import_module(module_name)
-    except (ImportError, ValueError, SyntaxError) as failure:
-        raise UnknownEngineError(f"engine {spec!r}: cannot import {module_name!r}: {failure}") from failure
-    if not hasattr(module, attribute):
-        nearest = get_close_matches(attribute, dir(module), n=1, cutoff=0.5)
-        raise UnknownEngineError(f"engine {spec!r}: {module_name!r} has no {attribute!r}", *nearest)
-    return _made(getattr(module, attribute), spec, attribute)
 
 
 def _loaded(entry: EntryPoint) -> Any:
@@ -168,16 +147,7 @@ def _loaded(entry: EntryPoint) -> Any:
         found = entry.load()
     except Exception as failure:
         raise UnknownEngineError(f"engine {entry.name!r}: {entry.value} cannot be loaded: {type(failure).__name__}: {failure}") from failure
-    return _made(found, entry.name, entry.value)
-
-
-def _made(found: Any, spec: str, attribute: str) -> Any:
-    if not callable(found):
-        return found
-    try:
-        return found()
-    except Exception as failure:
-        raise UnknownEngineError(f"engine {spec!r}: calling {attribute!r} raised {type(failure).__name__}: {failure}") from failure
+    return loading.made(ENGINE, entry.name, found, entry.value, UnknownEngineError)
 
 
 def _as_engine(thing: Any, policy: DunningPolicy, spec: str, platform: Platform) -> Engine:

@@ -26,12 +26,15 @@ from billsim.ports import Engine
 from billsim.scenario import orders
 from billsim.scenario.errors import InputError
 from billsim.scenario.plan import Control, Expect, ExpectedDrift, Outcome, Scenario
+from billsim.scenario.shown import not_shown
 from billsim.scenario.tales import tell, told
 from billsim.world import World
 
 if TYPE_CHECKING:
     from billsim.warehouse.nightly import Night
 
+# How an engine asks Stripe: its requests and gathers reach the simulation as they are, or through the official SDK, which comes to the same.
+DIRECT, SDK = STRIPES = ("direct", "sdk")
 SLICE = 20_000
 SHIPPED = Platform()
 
@@ -105,10 +108,9 @@ def run_scenario(
 ) -> RunResult:
     """Run a scenario once under an engine: the storm, the calm, then the checks.
 
-    `overrides` answers some choices otherwise; `tape` answers those that it holds, and with `strict` no others (NotOnTapeError).
-    `platform` is what a policy file says of a team's own. `schedule` says which of the things that race goes first. `reseed`:
-    what the scenario leaves open or pins is answered from `seed` up to that instant, and from another seed after it. `attend` is handed the world
-    before its first step.
+    `overrides` answers some choices otherwise; `tape` answers those that it holds, and with `strict` no others (NotOnTapeError). `platform` is what a
+    policy file says of a team's own. `schedule` says which of the things that race goes first. `reseed`: what the scenario leaves open or pins is
+    answered from `seed` up to that instant, and from another seed after it. `attend` is handed the world before its first step.
     """
     choices = _choices(scenario, seed, overrides, tape, strict, reseed)
     choices.taped = out is not None or keep_tape
@@ -127,22 +129,23 @@ def run_scenario(
         if out is not None:
             out.keep(asked)
         if progress is not None:
-            counts = world.pipe.counts.stripe
-            progress(Progress(world.kernel.now, scenario.start, _end_ms(scenario), world.kernel.events, counts, phase))
+            progress(_progress(world, phase))
 
     began = clock_ns()
     first = _first(scenario, chosen, policy, platform)
     with _ending(chosen), _ending(first), guarded(modules_of(engine, chosen)), rare_collections():
         world = World(scenario, first, choices, trace, policy, bodies=bodies, order=schedule)
-        _begin(choices, world, attend)
-        built = clock_ns()
+        built = _begin(choices, world, attend)
         handover = _handover(world, chosen)
+        tally = rehearsal.attend(world, lambda: scenario.start if handover is None else handover.at_ms)
         drained = _live(world, after_slice, handover=handover) and (handover is None or handover.drained)
         report = world.judge.finish(world.kernel.now)
     after_slice("drain")
-    data = _as_json(world, report, seed, engine, drained, (clock_ns() - began) // 1_000_000) | _told_of(handover) | rehearsal.figures(world, report)
-    data |= {**_policy_of(platform), "build_s": (built - began) // 1_000_000 / 1000}
-    expected, nights = _as_expected(scenario.expect.get(engine), report.drift), _nights_of(world)
+    data = _as_json(world, report, seed, engine, drained, (clock_ns() - began) // 1_000_000) | _told_of(handover)
+    data |= rehearsal.figures(world, report, tally) | _policy_of(platform) | {"build_s": (built - began) // 1_000_000 / 1000}
+    nights, expect = _nights_of(world), scenario.expect.get(engine)
+    data |= _told_by_night(scenario, expect, nights)
+    expected = _as_expected(expect, report.drift, nights)
     world.close()
     return RunResult(data, report.drift, expected, data["verdict"], kept_tape if keep_tape else None, records, getattr(choices, "kept", 0), nights)
 
@@ -205,6 +208,25 @@ def look_at(
         return look(world), choices.off_tape
 
 
+def asking_through(stripe: str) -> Callable[[World], None] | None:
+    """What makes the engine of a world ask Stripe this way, for `attend`; None for `direct`. Raises InputError where the extra is not installed.
+
+    To be called before the world stands: under its guard nothing is to be imported that looks at the machine.
+    """
+    if stripe == DIRECT:
+        return None
+    try:
+        from billsim.stripe.through_sdk import ThroughSdk
+    except ImportError as missing:
+        raise InputError(str(missing), key="--stripe") from missing
+
+    def put_between(world: World) -> None:
+        through = ThroughSdk(world.stripe, lambda: world.kernel.now)
+        world.runtime.go_through(through, through.look)
+
+    return put_between
+
+
 def _choices(
     scenario: Scenario, seed: int, overrides: Mapping[str, int] | None, tape: Mapping[str, int] | None, strict: bool, reseed: tuple[int, int] | None
 ) -> Seeded:
@@ -217,12 +239,18 @@ def _choices(
     return _seeded(scenario, seed, overrides) if tape is None else _recorded(scenario, seed, tape, strict)
 
 
-def _begin(choices: Seeded, world: World, attend: Callable[[World], None] | None) -> None:
-    """From here on time passes, for whoever answers by it."""
+def _progress(world: World, phase: str) -> Progress:
+    scenario, counts = world.scenario, world.pipe.counts
+    return Progress(world.kernel.now, scenario.start, _end_ms(scenario), world.kernel.events, counts.stripe, phase)
+
+
+def _begin(choices: Seeded, world: World, attend: Callable[[World], None] | None) -> int:
+    """From here on time passes, for whoever answers by it. Answer: when that was, in measured nanoseconds."""
     if isinstance(choices, Reseeded):
         choices.clock = world.kernel
     if attend is not None:
         attend(world)
+    return clock_ns()
 
 
 def _seeded(scenario: Scenario, seed: int, overrides: Mapping[str, int] | None) -> Seeded:
@@ -246,6 +274,15 @@ def _handover(world: World, chosen: Engine) -> Handover | None:
 
 def _nights_of(world: World) -> list[Night]:
     return [] if world.warehouse is None else world.warehouse.nights
+
+
+def _told_by_night(scenario: Scenario, expect: Expect | None, nights: list[Night]) -> dict[str, Any]:
+    """What the nights came to, where there are any; and `not_shown`: what every order was to show, and views did not, where that is expected."""
+    told: dict[str, Any] = {} if scenario.warehouse is None else {"nights": rehearsal.night_figures(nights)}
+    outcome = expect.every_order if expect is not None else None
+    if outcome is not None and outcome.shows:
+        told["not_shown"] = msgspec.to_builtins(not_shown(outcome, nights))
+    return told
 
 
 def _policy_of(platform: Platform) -> dict[str, Any]:
@@ -326,32 +363,34 @@ def _same(expected: Sequence[ExpectedDrift], found: Sequence[DriftRecord]) -> bo
     return all(e.cause is None or any((d.account, d.code, d.cause) == (e.account, e.code, e.cause) for d in found) for e in expected)
 
 
-def _matches(expected: Outcome | Control, drift: Sequence[DriftRecord]) -> bool:
+def _matches(expected: Outcome | Control, drift: Sequence[DriftRecord], nights: Sequence[Night]) -> bool:
+    if isinstance(expected, Outcome) and not_shown(expected, nights):
+        return False
     still_open = [record for record in drift if record.closed_ms is None]
     closed = [record for record in drift if record.closed_ms is not None]
     return _same(expected.drift, still_open) and (expected.closed is None or _same(expected.closed, closed))
 
 
-def _as_expected(expect: Expect | None, drift: Sequence[DriftRecord]) -> bool | None:
+def _as_expected(expect: Expect | None, drift: Sequence[DriftRecord], nights: Sequence[Night]) -> bool | None:
     """Whether one run is what the scenario pins; None where it pins nothing that one order can refute."""
     if expect is None:
         return None
     if expect.every_order is not None:
-        return _matches(expect.every_order, drift)
-    return True if expect.some_order is not None and _matches(expect.some_order, drift) else None
+        return _matches(expect.every_order, drift, nights)
+    return True if expect.some_order is not None and _matches(expect.some_order, drift, nights) else None
 
 
 def _orders_as_expected(expect: Expect | None, runs: Sequence[RunResult], control: RunResult | None) -> bool | None:
     """Every order is as pinned; or one is, and the others show nothing; and so is the control."""
     if expect is None:
         return None
-    if expect.every_order is not None and not all(_matches(expect.every_order, run.drift) for run in runs):
+    if expect.every_order is not None and not all(_matches(expect.every_order, run.drift, run.nights) for run in runs):
         return False
     if expect.some_order is not None:
-        shown = [_matches(expect.some_order, run.drift) for run in runs]
+        shown = [_matches(expect.some_order, run.drift, run.nights) for run in runs]
         if not any(shown) or any(run.data["drift"]["open_at_end"] for match, run in zip(shown, runs, strict=True) if not match):
             return False
-    return control is None or expect.control is None or _matches(expect.control, control.drift)
+    return control is None or expect.control is None or _matches(expect.control, control.drift, control.nights)
 
 
 # -- the JSON contract ---------------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@
 Written as it goes: rows wait in memory until a part is full or a slice of the run has ended, and a part is written under another name and
 renamed. So whenever a run is killed, run.json says `"complete": false`, each table opens, and what is in it is whole. Part 00000 of each table
 is empty and there from the start, which keeps `FROM 'run/writes/*.parquet'` valid. `n` is the ordinal of the trace record that a row was made
-of, over all tables.
+of, over all tables; what is no record of the trace (`tape`, `nights`, `remaining`) counts for itself, and the last two are written at the end.
 """
 
 from __future__ import annotations
@@ -54,12 +54,21 @@ TABLES: dict[str, dict[str, str]] = {
         "component": "VARCHAR", "task": "VARCHAR", "executed": "BOOLEAN",
     },
     "remediation": {"n": "BIGINT", "at_ms": "BIGINT", "account": "VARCHAR", "params": "VARCHAR", "result": "VARCHAR", "failed": "BOOLEAN"},
+    "nights": {
+        "n": "BIGINT", "name": "VARCHAR", "taken_ms": "BIGINT", "seen_ms": "BIGINT", "detected": "BIGINT", "new": "BIGINT", "candidates": "BIGINT",
+    },
+    "remaining": {
+        "n": "BIGINT", "account": "VARCHAR", "code": "VARCHAR", "since_ms": "BIGINT", "nights": "BIGINT", "reason": "VARCHAR",
+        "account_reason": "VARCHAR", "holds": "BOOLEAN",
+    },
     "tickets": {"n": "BIGINT", "at_ms": "BIGINT", "account": "VARCHAR", "kind": "VARCHAR", "code": "VARCHAR", "text": "VARCHAR"},
     "marks": {"n": "BIGINT", "at_ms": "BIGINT", "mark": "VARCHAR", "account": "VARCHAR", "task": "VARCHAR"},
     "latency": {"n": "BIGINT", "at_ms": "BIGINT", "what": "VARCHAR", "account": "VARCHAR", "ms": "BIGINT"},
     "tape": {"n": "BIGINT", "label": "VARCHAR", "answer": "BIGINT"},
 }  # fmt: skip
-_TRACED = tuple(name for name in TABLES if name != "tape")
+# What is no record of the trace: answers, what views saw, and what is known of drift only when the run is over.
+_UNTRACED = ("tape", "nights", "remaining")
+_TRACED = tuple(name for name in TABLES if name not in _UNTRACED)
 
 
 class RunDir:
@@ -112,6 +121,8 @@ class RunDir:
 
     def finish(self, data: Mapping[str, Any]) -> None:
         """Write what is waiting, and then run.json with the figures of the run, complete."""
+        self._rows["nights"].extend((n, *night.values()) for n, night in enumerate(data.get("nights", ())))
+        self._rows["remaining"].extend(_remaining_rows(data.get("remediation", {}).get("remaining", ())))
         self.flush()
         _replace(self.path / "run.json", _json_text({**self._about, **data, "complete": True}))
 
@@ -380,6 +391,15 @@ def _drift_rows(n: int, record: DriftRecord) -> Iterator[tuple[Any, ...]]:
 
 def _as_it_is(n: int, record: MessageRecord | ActionRecord | MarkRecord | LatencyRecord) -> Iterator[tuple[Any, ...]]:
     yield (n, *record[1:])
+
+
+def _remaining_rows(remaining: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
+    """A row for each drift that stands open, account by account."""
+    drift = [(each, drift) for each in remaining for drift in each["drift"]]
+    return [
+        (n, each["account"], drift["code"], drift["since_ms"], drift["nights"], drift["reason"], each["reason"], each["holds"])
+        for n, (each, drift) in enumerate(drift)
+    ]
 
 
 _ROWS_OF: dict[str, Callable[[int, Any], Iterator[tuple[Any, ...]]]] = {

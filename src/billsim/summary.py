@@ -24,6 +24,7 @@ from billsim.scenario.plan import Scenario
 if TYPE_CHECKING:
     from billsim.compare import Comparison
     from billsim.doctor import Check, SeedOutcome
+    from billsim.oracle import Found
     from billsim.replay.replay import Replayed
     from billsim.run import OrdersResult, RunResult
 
@@ -59,6 +60,9 @@ def show_run(out: Console, result: RunResult, scenario: str, run_dir: str | None
     say(out, _figures(data))
     if data.get("marks_missing"):
         say(out, f"  never reached, though the scenario asks for it: {', '.join(data['marks_missing'])}")
+    for missing in data.get("not_shown", ()):
+        held = ", ".join(f"{column} {value}" for column, value in missing["row"].items())
+        say(out, f"  not shown by {missing['view']} on {missing['night'] or 'the last night'}: {held}")
     _show_handover(out, data)
     _show_remediation(out, data)
     _show_findings(out, data)
@@ -67,7 +71,7 @@ def show_run(out: Console, result: RunResult, scenario: str, run_dir: str | None
     show_drift(out, result.drift, run_dir)
     if run_dir:
         say(out, f"Kept in {run_dir}: run.json, and tables for DuckDB, e.g.  SELECT * FROM '{run_dir}/writes/*.parquet'")
-    say(out, f"Again: {command('run', scenario, engine=data['engine'], seed=data['seed'], **_policy(data))}")
+    say(out, f"Again: {command('run', scenario, engine=data['engine'], seed=data['seed'], **_policy(data), **_way(data))}")
 
 
 def show_orders(out: Console, orders: OrdersResult, story: Scenario, scenario: str, engine: str, seed: int, *, stories: bool = True) -> None:
@@ -101,6 +105,7 @@ def show_comparison(out: Console, comparison: Comparison, scenario: str) -> None
     for name, result in comparison.results.items():
         say(out, f"{name}: {_headline_end(result)}", COLOURS[result.verdict])
         _show_handover(out, result.data)
+        _show_remediation(out, result.data)
         _show_findings(out, result.data)
         show_drift(out, result.drift, None)
     _show_pairing(out, comparison)
@@ -136,6 +141,19 @@ def show_determinism(out: Console, scenario: str, engine: str, outcomes: Sequenc
         say(out, f"  seed {outcome.seed}: {' and '.join(outcome.digests)}")
         if outcome.first_difference:
             _show_difference(out, outcome.first_difference, ("one", "other"))
+
+
+def show_conformance(out: Console, found: Found) -> None:
+    """What doctor found of the simulated Stripe beside stripe-mock: a line for each kind of object, what may differ and why, and what may not."""
+    table = Table("kind", "requests", "fields", "exceptions", "verdict", box=None, pad_edge=False, header_style="")
+    for row in found.rows:
+        table.add_row(row.kind, str(row.requests), str(row.fields), str(len(row.exceptions)), "ok" if row.ok else f"{len(row.wrong)} WRONG")
+    out.print(table)
+    for path, reason in sorted({path: reason for row in found.rows for path, reason in row.exceptions.items()}.items()):
+        say(out, f"  may differ: {path}: {reason}")
+    for wrong in [wrong for row in found.rows for wrong in row.wrong]:
+        say(out, f"  WRONG: {wrong.what} (first in {wrong.scenario} under {wrong.engine}: {wrong.shape})")
+    say(out, f"{'ok' if found.ok else 'WRONG'}: what engines ask of Stripe and are answered, beside stripe-mock ({found.origin})")
 
 
 def show_import(out: Console, scenario: Path, accounts: int, events: int, notes: Sequence[tuple[str, int, str]], rows: int = 0) -> None:
@@ -201,6 +219,11 @@ def codes_table(data: Mapping[str, Mapping[str, Any]]) -> Table:
     return table
 
 
+def _way(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The option that says how the engine asked Stripe; none where it did so directly."""
+    return {"stripe": data["stripe"]} if "stripe" in data else {}
+
+
 def _policy(data: Mapping[str, Any]) -> dict[str, str]:
     """The options that repeat a run under a policy file, and with a choice of remediation; none for a run without."""
     chosen = {"remediation": data["remediation"]["mode"]} if "remediation" in data else {}
@@ -248,8 +271,22 @@ def _figures(data: Mapping[str, Any]) -> str:
 
 
 def _show_remediation(out: Console, data: Mapping[str, Any]) -> None:
-    for line in rehearsal.lines(data["remediation"]) if "remediation" in data else ():
+    told = data.get("remediation", {})
+    for line in rehearsal.lines(told) if told else ():
         say(out, line)
+    for table in (rehearsal.days_table(told), rehearsal.reasons_table(told)):
+        if table is not None:
+            out.print(_table(*table))
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """A table in which numbers stand at the right."""
+    table = Table(box=None, pad_edge=False, header_style="")
+    for nth, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if all(row[nth].isdigit() for row in rows) else "left")
+    for row in rows:
+        table.add_row(*row)
+    return table
 
 
 def _show_handover(out: Console, data: Mapping[str, Any]) -> None:

@@ -14,7 +14,7 @@ from billsim.actors.crowd import Callers
 from billsim.actors.customer import Customers
 from billsim.actors.incident import Incident
 from billsim.actors.mishaps import Mishaps
-from billsim.actors.nights import open_warehouse
+from billsim.actors.nights import open_warehouse, with_remediation
 from billsim.actors.story import Storyteller
 from billsim.checks import marks
 from billsim.checks.judge import Judge
@@ -33,7 +33,6 @@ from billsim.faults.catalogue import Weather, weather_of
 from billsim.pipe.forwarding import DeliveryError, Pipe
 from billsim.ports import Component, Engine, Message, Send
 from billsim.queues import async_processing, domain_events
-from billsim.remediation.loading import beside
 from billsim.runtime import Runtime, Task
 from billsim.scenario import given, orders, population
 from billsim.scenario.plan import Scenario, TimelineRow
@@ -66,7 +65,7 @@ class World:
         order: Order | None = None,
     ) -> None:
         self.scenario = scenario
-        self.engine = engine if scenario.before is not None else beside(engine, scenario.remediation, policy)
+        self.engine = engine if scenario.before is not None else with_remediation(engine, scenario, policy)
         self.components: Mapping[str, Component] = self.engine.components
         self.choices = choices
         self.trace = trace
@@ -164,7 +163,7 @@ class World:
 
     def exchange(self, engine: Engine) -> None:
         """From now on another engine runs the platform. What it would have ordered, had it run it before, it has not."""
-        self.engine = beside(engine, self.scenario.remediation, self.policy)
+        self.engine = with_remediation(engine, self.scenario, self.policy)
         self.components = self.engine.components
         self.marks.clear()
         if alter := getattr(engine, "alter", None):

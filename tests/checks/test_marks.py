@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
+import pytest
 
 from billsim.checks import marks
 from billsim.core.trace import ActionRecord, WriteRecord
 from billsim.ports import Message
+from billsim.remediation.audit import REFUSED
+from billsim.stores.cfbill_migrations_audit import AuditRow
 from billsim.stores.subs_account import AccountRow
 from billsim.stripe.objects import Event, EventData
 from tests.checks.scene import Scene
@@ -49,3 +54,22 @@ def test_of_tasks() -> None:
     assert mark("stripe.invoice.paid", held, False) is None
     assert mark("boundary", None, True) == "boundary_fired"
     assert set(marks.MARKS) >= {"stale_event_ignored", "boundary_fired", "compare_and_set_lost"}
+
+
+def test_of_attempts() -> None:
+    def found(result: Any) -> list[str]:
+        return marks.of_attempt(AuditRow("ada", key="k", at_ms=0, params="{}", result=result, failed=False))
+
+    assert found('{"outcome": "refused", "refused": [{"why": "MergedAccount"}, {"why": "MergedAccount", "step": "x"}]}') == found(
+        '{"outcome": "refused", "refused": [{"why": "MergedAccount"}]}'
+    )
+    assert len(found('{"outcome": "refused", "refused": [{"why": "MergedAccount"}]}')) == 1 + (REFUSED in marks.OF_OUTCOME)
+    assert found('{"refused": [{"why": "because"}, {"step": "x"}]}') == []
+
+
+@pytest.mark.parametrize(
+    "result",
+    ['{"refused": "MergedAccount"}', '{"refused": 5}', '{"refused": [["why"]]}', '{"refused": [{"why": ["x"]}]}', '{"outcome": ["x"]}', "7", "so?", "", None, {}],
+)
+def test_of_attempts_in_other_words(result: Any) -> None:
+    assert marks.of_attempt(AuditRow("ada", key="k", at_ms=0, params="{}", result=result, failed=False)) == []

@@ -112,3 +112,17 @@ def test_an_engine_that_fails_otherwise_is_a_measure_of_this_failure_until_it_ho
     assert it.keeps(*with_rows(it.best, [0, 1, 2, 3])) and it.holds_under is None
     recompute = trial(Budget())
     assert recompute.begin(STORY, 0, {}) and recompute.holds_under == "recompute"
+
+
+def test_who_is_interrupted_still_has_the_best_story_and_its_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    it = trial(Budget(), against=None)
+    assert it.begin(STORY, 3, {})
+    best = it.best
+
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(it, "run", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        it.keeps(with_rows(best, [0])[0], seed=0)
+    assert (it.best, it.seed) == (best, 3)

@@ -90,6 +90,15 @@ def test_a_shut_gate_keeps_row_flag_and_key_as_they_are() -> None:
     assert night.writers() == [] and refusals(night) == {"bad_debt": "BadDebtDriftRemediation"}
 
 
+def test_a_shut_gate_makes_no_dunning_row_either() -> None:
+    owed = '{ invoice = "ada_1", failed_attempts = 8, last_attempt = 2026-02-20T06:00:00Z }'
+    night = Night(f'{{ account = "ada", card = "declines", invoices = [ {owed} ] }}', rules=RemediationPolicy(bad_debt_gate=Gate(open=False)))
+    shard = night.shard()
+    shard.rows = {store: row for store, row in shard.rows.items() if store != "subs_dunning"}
+    night.run([("ada", "bad_debt_missed", "")])
+    assert night.writers() == [] and refusals(night) == {"bad_debt": "BadDebtDriftRemediation"}
+
+
 def test_a_dry_run_writes_the_audit_alone() -> None:
     night = stuck(mode="dry-run")
     night.run([("ada", "bad_debt_stuck", "")], [("ada", "www_drift", "")])

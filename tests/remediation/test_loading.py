@@ -68,6 +68,14 @@ def test_what_is_no_remediation(spec: str, says: str) -> None:
     assert str(error.value) == says
 
 
+def test_one_that_a_scenario_names_and_that_cannot_be_loaded_is_bad_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    story = tmp_path / "story.toml"
+    story.write_text(GIVEN + f'\nstart = 2026-03-14T00:00:00Z\nuntil = 2026-03-15T00:00:00Z\n[remediation]\nmode = "{HERE}:absnt"')
+    for command in (["run"], ["run", "--every-order"], ["compare"]):
+        assert answer([*command, str(story)]) == 2
+        assert capsys.readouterr().err == f"billsim: {story}: remediation.mode: remediation '{HERE}:absnt': '{HERE}' has no 'absnt'\n"
+
+
 def test_the_option_goes_before_the_scenario(capsys: pytest.CaptureFixture[str]) -> None:
     for mode, code in (("on", 0), ("off", 1), ("dry-run", 1)):
         assert answer(["run", STORY, "--remediation", mode, "--json"]) == code
@@ -83,6 +91,21 @@ def test_the_summary_tells_it_and_how_to_repeat_it(capsys: pytest.CaptureFixture
     said = capsys.readouterr().out
     assert "remediation on: 2 attempts: 2 healed" in said and "drift it closed: bad_debt_stuck 1, www_drift 1" in said
     assert f"Again: billsim run {STORY} --engine recompute --seed 0 --remediation on" in said
+
+
+def test_two_engines_are_compared_both_with_remediation(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each is told what its own remediation came to; without it the two that do nothing leave what was given."""
+    both = ["compare", STORY, "--engines", "noop,recompute"]
+    assert answer([*both, "--remediation", "on", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["asked"]["unequal"] == [] and list(told["engines"]) == ["noop", "recompute"]
+    for data in told["engines"].values():
+        assert data["verdict"] == "holds" and data["remediation"]["outcomes"] == {"healed": 2} and data["remediation"]["remaining"] == []
+    assert answer([*both, "--remediation", "dry-run"]) == 1
+    said = capsys.readouterr().out
+    assert said.count("remediation dry-run: 2 attempts: 2 would heal") == 2
+    assert said.count("why an account stays") == 2 and said.count("only a dry run") == 2
+    assert f"noop alone: billsim run {STORY} --engine noop --seed 0 --remediation dry-run" in said
 
 
 def test_a_policy_file_has_rules_and_a_scenario_that_tells_its_own_goes_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from billsim.checks.marks import OF_REFUSAL
+from billsim.checks.marks import OF_CLASS, OF_REFUSAL
 from billsim.core.remediation import RemediationPolicy
 from billsim.remediation.restrictions import RESTRICTIONS
 from billsim.remediation.valves import VALVES
 from billsim.run import run_orders, run_scenario
-from billsim.scenario.plan import Remediation, Scenario, TimelineRow
+from billsim.scenario.plan import Expect, Outcome, Remediation, Scenario, Shown, TimelineRow
 from billsim.scenario.tales import told
 from billsim.scenario.toml_file import find, load, names
+from billsim.warehouse.dataform import shipped
 
 STORIES = sorted(name for name in names() if name.startswith("remediation/"))
-# By hand, support mends what these leave; without remediation they come to the same.
-NOTHING_IS_MENDED = {"remediation/dry_run", "remediation/valve_kill_switch", "remediation/valve_drift_jump", "remediation/pays_meanwhile"}
+PINNED = [(name, engine) for name in STORIES for engine in load(find(name)).expect]
+# By hand, support mends what these leave, or there is nothing to mend; without remediation they come to the same.
+NOTHING_IS_MENDED = {
+    "remediation/dry_run", "remediation/valve_kill_switch", "remediation/valve_drift_jump", "remediation/pays_meanwhile",
+    "remediation/class_bad_debt_item", "remediation/class_delayed_upgrade", "remediation/class_missing_price",
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("name", STORIES)
-def test_a_story_is_as_pinned_in_every_order(name: str) -> None:
-    for seed in range(4):
-        result = run_orders(load(find(name)), seed=seed)
+@pytest.mark.parametrize(("name", "engine"), PINNED)
+def test_a_story_is_as_pinned_in_every_order_and_reaches_its_marks(name: str, engine: str) -> None:
+    story = load(find(name))
+    for seed in range(4 if story.warehouse is None else 2):
+        result = run_orders(story, seed=seed, engine=engine)
         assert result.as_expected is True and result.verdict == "holds", seed
+        for _, run in result.orders:
+            assert not run.data.get("not_shown") and not run.data["marks_missing"], seed
+            assert engine != "recompute" or all(run.data["marks"][mark] for mark in story.judge.sometimes), seed
 
 
 @pytest.mark.parametrize("name", [name for name in STORIES if name not in NOTHING_IS_MENDED])
@@ -34,10 +44,31 @@ def test_without_remediation_it_falls(name: str) -> None:
     assert run_scenario(replace(story, remediation=None, judge=replace(story.judge, sometimes=()))).verdict == "falls"
 
 
-def test_every_restriction_and_valve_has_a_mark_and_but_for_two_a_story() -> None:
+def test_every_restriction_and_valve_has_a_mark_and_a_story_that_reaches_it() -> None:
     assert list(OF_REFUSAL) == [*RESTRICTIONS, *[valve for valve in OF_REFUSAL if valve in VALVES]] and set(VALVES) <= set(OF_REFUSAL)
-    shown = {mark for name in STORIES for mark in load(find(name)).judge.sometimes}
-    assert set(OF_REFUSAL.values()) - shown == {"invalid_payment_method", "valve_failures"}
+    pinned = [load(find(name)) for name, engine in PINNED if engine == "recompute"]
+    assert set(OF_REFUSAL.values()) <= {mark for story in pinned for mark in story.judge.sometimes}
+
+
+@pytest.mark.parametrize("kind", OF_CLASS)
+def test_every_class_of_line_items_has_a_story_in_which_a_view_gives_it_to_a_named_item(kind: str) -> None:
+    story = load(find(f"remediation/class_{kind}"))
+    outcome = story.expect["recompute"].every_order
+    assert outcome is not None and OF_CLASS[kind] in story.judge.sometimes
+    assert any(shown.view == "element_classification" and {**shown.row, "class": kind, "account": "ada"} == shown.row for shown in outcome.shows)
+
+
+def test_the_classes_are_those_of_the_view() -> None:
+    view = shipped().find("element_classification")
+    assert view is not None and set(re.findall(r"THEN '(\w+)'", view.query)) == set(OF_CLASS)
+
+
+def test_a_row_that_no_view_shows_is_not_as_expected_and_is_told() -> None:
+    story = load(find("remediation/class_contract"))
+    other = Shown(view="element_classification", row={"account": "ada", "product": "zone_plan", "class": "missing_price"}, night="2026-03-14")
+    result = run_scenario(replace(story, expect={"recompute": Expect(every_order=Outcome(shows=(other,)))}))
+    assert result.verdict == "holds" and result.as_expected is False
+    assert result.data["not_shown"] == [{"view": other.view, "row": other.row, "night": "2026-03-14"}]
 
 
 # -- in the storm ----------------------------------------------------------------------------------------------------------------------

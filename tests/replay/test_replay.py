@@ -35,6 +35,7 @@ def run_scenario(
     tape: Mapping[str, int] | None,
     strict: bool,
     platform: Platform,
+    attend: object,
 ) -> RunResult:
     """A world that asks two questions and records the answers."""
     choices = Seeded(seed) if tape is None else Recorded(seed, tape, strict=strict)

@@ -48,10 +48,12 @@ class Recorder:
 class Bench:
     """Ada pays 20.00 USD a month from 1 March 2026 (`START_S`); her first renewal of the story is due a day later, with a payment method `pm_ada`."""
 
-    def __init__(self, settings: StripeSettings | None = None, *, acknowledges: bool = True, seed: int = 1, **subscription: Any) -> None:
+    def __init__(
+        self, settings: StripeSettings | None = None, *, acknowledges: bool = True, seed: int = 1, whole: bool = False, **subscription: Any
+    ) -> None:
         self.kernel = Kernel(START_S * 1000)
         self.outbox = Recorder()
-        self.stripe = Stripe(self.kernel, Seeded(seed), settings or StripeSettings(), self.outbox)
+        self.stripe = Stripe(self.kernel, Seeded(seed), settings or StripeSettings(), self.outbox, whole=whole)
         self.outbox.acknowledges = self.stripe if acknowledges else None
         self.seed_ada(**subscription)
 
@@ -102,6 +104,11 @@ class Bench:
     def event(self, type: str) -> Any:
         """The latest event of a type."""
         return next(e.event for e in reversed(self.outbox.events) if e.event.type == type)
+
+
+def whole() -> Bench:
+    """Ada at a Stripe that is as strict, and tells as much, as the API does."""
+    return Bench(whole=True)
 
 
 def owing(settings: StripeSettings | None = None, behaviour: CardBehaviour = BROKE) -> Bench:

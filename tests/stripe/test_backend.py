@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from msgspec.structs import replace
 
-from billsim.stripe.objects import Customer, Invoice, PaymentMethod
+from billsim.stripe.objects import Customer, Invoice, PaymentMethod, StripeError
 from tests.stripe.bench import START_S, Bench, owing
 
 
@@ -23,10 +24,13 @@ def test_a_payment_method_is_one_customers_at_a_time_and_known_to_those_before()
     bench.stripe.seed(Customer(id="cus_bob", created=START_S), PaymentMethod(id="pm_bob", created=START_S, customer="cus_bob"))
     bench.call("payment_methods.detach", "pm_ada")
     assert bench.book.payment_methods["pm_ada"].customer is None and bench.call("payment_methods.retrieve", "pm_ada").customer is None
-    bench.call("payment_methods.attach", "pm_ada", {"customer": "cus_bob"})
-    assert list(bench.stripe.books["cus_bob"].payment_methods) == ["pm_bob", "pm_ada"]
-    changes = [(customer, old.customer, new.customer) for customer, kind, _, old, new, *_ in bench.outbox.changes if kind == "payment_method"]
-    assert changes == [("cus_ada", "cus_ada", None), ("cus_bob", None, "cus_bob")]
+    with pytest.raises(StripeError, match="may not be used again"):
+        bench.call("payment_methods.attach", "pm_ada", {"customer": "cus_bob"})
+    bench.call("payment_methods.create", "pm_new", {"type": "card"})
+    bench.call("payment_methods.attach", "pm_new", {"customer": "cus_bob"})
+    assert list(bench.stripe.books["cus_bob"].payment_methods) == ["pm_bob", "pm_new"]
+    changes = [(customer, old and old.customer, new.customer) for customer, kind, _, old, new, *_ in bench.outbox.changes if kind == "payment_method"]
+    assert changes == [("cus_ada", "cus_ada", None), ("", None, None), ("cus_bob", None, "cus_bob")]
 
 
 def test_a_seed_may_bring_a_customer_what_was_anothers() -> None:

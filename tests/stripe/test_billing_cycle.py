@@ -195,11 +195,11 @@ def test_error_if_incomplete_makes_nothing() -> None:
     [
         ({"payment_behavior": "pending_if_incomplete"}, "pending_if_incomplete is not allowed"),
         ({"items": []}, "Missing required param: items"),
-        ({"items": [{"price": "price_none"}]}, "404 .* No such price"),
+        ({"items": [{"price": "price_none"}]}, "400 .* No such price"),
         ({"items": [{"prize": "price_pro_monthly"}]}, "Did you mean price"),
-        ({"customer": "cus_bob"}, "404 .* No such customer"),
+        ({"customer": "cus_bob"}, "400 .* No such customer"),
         ({"trial_end": START_S - 1}, "Invalid trial_end"),
-        ({"default_payment_method": "pm_none"}, "404 .* No such payment_method"),
+        ({"default_payment_method": "pm_none"}, "400 .* No such PaymentMethod"),
     ],
 )
 def test_create_is_refused(change: dict[str, object], refusal: str) -> None:

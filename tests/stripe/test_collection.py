@@ -188,7 +188,8 @@ def test_a_challenge_is_put_once_and_never_off_session() -> None:
 
 def test_a_second_lost_card_is_charged_once_as_well() -> None:
     bench = owing(behaviour=LOST)
-    bench.call("payment_methods.create", "pm_ada.2", {"type": "card", "card": {"token": "tok_visa_chargeDeclinedLostCard"}})
+    bench.call("payment_methods.create", "pm_ada.2", {"type": "card"})
+    bench.stripe.behave("pm_ada.2", LOST)
     bench.call("payment_methods.attach", "pm_ada.2", {"customer": "cus_ada"})
     bench.call("subscriptions.update", "sub_ada", {"default_payment_method": "pm_ada.2"})
     bench.at(LAST_S)

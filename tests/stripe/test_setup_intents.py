@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from billsim.stripe.objects import SetupIntent, StripeError
 from billsim.stripe.settings import StripeSettings
-from tests.stripe.bench import DAY_S, HOUR_S, LOST, Bench
+from tests.stripe.bench import BROKE, DAY_S, HOUR_S, LOST, Bench, whole
 
 
 def vaulting(kind: str = "card") -> Bench:
@@ -47,7 +49,7 @@ def test_it_may_be_confirmed_later_and_cancelled() -> None:
         bench.call("setup_intents.cancel", "seti_1")
     assert bench.call("setup_intents.create", "seti_2", {"customer": "cus_ada"}).status == "requires_payment_method"
     assert bench.call("setup_intents.cancel", "seti_2").status == "canceled"
-    with pytest.raises(StripeError, match="nothing to confirm"):
+    with pytest.raises(StripeError, match="has a status of canceled"):
         bench.call("setup_intents.confirm", "seti_2")
 
 
@@ -71,14 +73,15 @@ def test_a_card_that_is_no_good_is_declined_and_one_without_funds_is_not() -> No
     intent = bench.book.setup_intents["seti_1"]
     assert (intent.status, intent.payment_method) == ("requires_payment_method", None)
     assert intent.last_setup_error is not None and intent.last_setup_error.decline_code == "lost_card"
-    bench.call("payment_methods.create", "pm_broke", {"type": "card", "card": {"token": "tok_visa_chargeDeclinedInsufficientFunds"}})
+    bench.call("payment_methods.create", "pm_broke", {"type": "card"})
+    bench.stripe.behave("pm_broke", BROKE)
     assert bench.call("setup_intents.confirm", "seti_1", {"payment_method": "pm_broke"}).status == "succeeded"
 
 
 def test_a_payment_method_of_somebody_else_is_refused() -> None:
     bench = vaulting()
     bench.call("customers.create", "cus_bob")
-    with pytest.raises(StripeError, match="belongs to another customer"):
+    with pytest.raises(StripeError, match="400 .* resource_missing: The customer does not have a payment method with the ID pm_ada"):
         bench.call("setup_intents.create", "seti_b", {"customer": "cus_bob", "payment_method": "pm_ada"})
 
 
@@ -124,3 +127,62 @@ def test_without_limits_as_many_as_come_are_taken() -> None:
     bench = Bench()
     for _ in range(500):
         bench.call("customers.retrieve", "cus_ada")
+
+
+# -- as strict as the API
+
+
+def strict(**params: Any) -> tuple[Bench, dict[str, Any]]:
+    return whole(), {"customer": "cus_ada", "payment_method_types": ["card"], "confirm": True, **params}
+
+
+def test_a_test_number_is_set_up_kept_or_declined() -> None:
+    bench, params = strict(payment_method="pm_card_visa", description="for later", return_url="https://example.com")
+    done = bench.call("setup_intents.create", "seti_1", params)
+    assert (done.status, done.says("description"), done.last_setup_error) == ("succeeded", "for later", None)
+    assert bench.call("payment_methods.retrieve", done.payment_method).customer == "cus_ada"
+    with pytest.raises(StripeError) as told:
+        bench.call("setup_intents.create", "seti_2", {**params, "payment_method": "pm_card_chargeDeclinedExpiredCard"}, task="e/2")
+    assert (told.value.status, told.value.code, told.value.decline_code) == (402, "expired_card", "expired_card")
+    assert told.value.setup_intent == bench.call("setup_intents.retrieve", "seti_2")
+    # It attaches, and declines only when it is charged.
+    kept = bench.call("setup_intents.create", "seti_3", {**params, "payment_method": "pm_card_chargeCustomerFail"}, task="e/3")
+    assert kept.status == "succeeded"
+
+
+def test_the_customer_confirms_a_set_up_or_cannot() -> None:
+    bench, params = strict(payment_method="pm_card_authenticationRequired", return_url="https://example.com/back")
+    asked = bench.call("setup_intents.create", "seti_1", params)
+    assert asked.status == "requires_action" and asked.next_action["redirect_to_url"]["return_url"] == "https://example.com/back"
+    bench.types()
+    bench.stripe.confirm_setup("seti_1", "w/ada/fails", succeeds=False)
+    failed = bench.call("setup_intents.retrieve", "seti_1")
+    assert (failed.status, failed.payment_method, failed.last_setup_error.code) == (
+        "requires_payment_method", None, "setup_intent_authentication_failure",
+    )  # fmt: skip
+    assert bench.types() == ["setup_intent.setup_failed"]
+
+
+def test_a_set_up_is_changed_listed_and_given_up() -> None:
+    bench, params = strict()
+    del params["confirm"]
+    assert bench.call("setup_intents.create", "seti_1", params).status == "requires_payment_method"
+    changed = bench.call("setup_intents.update", "seti_1", {"payment_method": "pm_card_visa", "description": "x", "metadata": {"a": "b"}})
+    assert (changed.status, changed.says("description"), changed.metadata) == ("requires_confirmation", "x", {"a": "b"})
+    assert [each.id for each in bench.call("setup_intents.list", "", {"customer": "cus_ada"}).data] == ["seti_1"]
+    assert bench.call("setup_intents.list", "", {"payment_method": "pm_ada"}).data == ()
+    assert bench.call("setup_intents.cancel", "seti_1", {"cancellation_reason": "abandoned"}).cancellation_reason == "abandoned"
+    with pytest.raises(StripeError, match="has a status of canceled") as told:
+        bench.call("setup_intents.confirm", "seti_1")
+    assert told.value.setup_intent is not None
+    with pytest.raises(StripeError, match="cannot update"):
+        bench.call("setup_intents.update", "seti_1", {"payment_method": "pm_card_visa"})
+
+
+def test_where_to_return_to_has_to_be_said_for_a_set_up_too() -> None:
+    bench, params = strict(payment_method="pm_card_visa")
+    del params["payment_method_types"]
+    with pytest.raises(StripeError, match="This SetupIntent .* you must provide a `return_url`"):
+        bench.call("setup_intents.create", "seti_1", params)
+    with pytest.raises(StripeError, match="unless `confirm` is set to true"):
+        bench.call("setup_intents.create", "seti_2", {"return_url": "https://example.com"})

@@ -9,7 +9,17 @@ from msgspec.structs import replace
 
 from billsim.stripe import transitions
 from billsim.stripe.backend import Act
-from billsim.stripe.objects import ChargeStatus, DisputeStatus, InvoiceStatus, PaymentIntentStatus, SetupIntentStatus, SubscriptionStatus
+from billsim.stripe.objects import (
+    ChargeStatus,
+    DisputeStatus,
+    InvoiceStatus,
+    MandateStatus,
+    PaymentIntentStatus,
+    RefundStatus,
+    SetupIntentStatus,
+    SourceStatus,
+    SubscriptionStatus,
+)
 from billsim.stripe.transitions import IllegalTransitionError, check
 from tests.stripe.bench import Bench
 
@@ -20,6 +30,9 @@ ALL = {
     "charge": ChargeStatus,
     "setup_intent": SetupIntentStatus,
     "dispute": DisputeStatus,
+    "refund": RefundStatus,
+    "mandate": MandateStatus,
+    "source": SourceStatus,
 }
 ENDS = {
     "invoice": {"paid", "void"},
@@ -27,7 +40,10 @@ ENDS = {
     "payment_intent": {"succeeded", "canceled"},
     "charge": {"succeeded", "failed"},
     "setup_intent": {"succeeded", "canceled"},
-    "dispute": {"won", "lost"},
+    "dispute": {"won", "lost", "warning_closed", "prevented"},
+    "refund": {"failed", "canceled"},
+    "mandate": {"inactive"},
+    "source": {"consumed", "failed", "canceled"},
 }
 
 

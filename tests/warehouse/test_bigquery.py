@@ -529,6 +529,11 @@ CASES: dict[str, list[Case]] = {
             [],
         ),
         one("""JSON_VALUE(PARSE_JSON('{"a": "x"}'), '$.a'), PARSE_JSON('{"a": "x"}')['a'], JSON_VALUE(JSON '{"a": 10}', '$.a')""", "x", '"x"', "10"),
+        many(
+            """SELECT JSON_VALUE(PARSE_JSON('{"a": "x", "b.c": "y", "q\\\\"": "z"}')[k]) FROM UNNEST(['a', 'b.c', 'q"', 'd']) AS k""",
+            ("x",), ("y",), ("z",), (None,),
+        ),
+        one("PARSE_JSON('{\"a\": [5, 6]}')['a'][n], PARSE_JSON('[7]')[0], PARSE_JSON('[7]')[n] FROM (SELECT 1 AS n)", "6", "7", None),
         one("""INT64(JSON '10'), FLOAT64(JSON '9.8'), BOOL(JSON 'true'), STRING(JSON '"purple"')""", 10, 9.8, True, "purple"),
         one(
             """INT64(PARSE_JSON('{"gate": {"flight": 2}}')['gate']['flight']), JSON_TYPE(JSON '[1]'), JSON_TYPE(JSON '"a"'), JSON_TYPE(JSON '1.5')""",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from billsim.core.trace import DriftRecord
-from billsim.warehouse.grade import grade, is_pictured
+from billsim.warehouse.grade import Lag, grade, is_pictured
 from billsim.warehouse.screening import Looked, Sighting
 
 DAY = 86_400_000
@@ -38,6 +38,8 @@ def test_what_is_found_missed_and_between() -> None:
         "unseen": 1,
         "between_snapshots": 1,
         "false_alarms": 0,
+        "in_lag": 0,
+        "unhealable": 0,
         "delay_ms_p50": DAY + 1000,
         "delay_ms_p99": DAY + 1000,
     }
@@ -70,6 +72,33 @@ def test_a_torn_mirror_pictures_what_stood_open_while_it_was_taken_and_a_late_on
     assert is_pictured(truth[0], DAY, DAY + 60) and not is_pictured(truth[0], DAY, DAY) and not is_pictured(truth[0], DAY + 20, DAY + 60)
     mark = grade(truth, [night(1, STUCK, spread_ms=60, late_ms=600)]).by_code["bad_debt_stuck"]
     assert (mark.found, mark.missed, mark.false_alarms) == ((650,), (), 0)
+
+
+def counted(lags: list[Lag], unhealable: frozenset[Sighting], *nights: Looked) -> tuple[int, int, int]:
+    mark = grade([], nights, lags, unhealable).by_code["bad_debt_stuck"]
+    return mark.false_alarms, mark.in_lag, mark.unhealable
+
+
+def test_what_was_on_its_way_to_be_mended_when_the_mirror_was_taken_is_no_false_alarm() -> None:
+    none: frozenset[Sighting] = frozenset()
+    told = night(1, STUCK)
+    assert counted([Lag("ada", "bad_debt_stuck", DAY - 200, DAY + 1)], none, told) == (0, 1, 0)
+    assert counted([Lag("ada", "bad_debt_stuck", DAY - 200, DAY)], none, told) == (1, 0, 0)  # over when the mirror was taken
+    assert counted([Lag("ada", "bad_debt_stuck", DAY + 1, DAY + 200)], none, told) == (1, 0, 0)  # and not yet begun
+    assert counted([Lag("bob", "bad_debt_stuck", DAY - 200, DAY + 1)], none, told) == (1, 0, 0)
+    assert counted([Lag("ada", "dunning_wrong", DAY - 200, DAY + 1)], none, told) == (1, 0, 0)
+
+
+def test_lag_is_another_every_night_and_what_goes_on_after_it_is_an_alarm() -> None:
+    lags = [Lag("ada", "bad_debt_stuck", number * DAY - 5, number * DAY + 5) for number in (1, 2)]
+    assert counted(lags, frozenset(), night(1, STUCK), night(2, STUCK), night(3, STUCK), night(4, STUCK)) == (1, 2, 0)
+
+
+def test_what_no_engine_could_mend_is_counted_by_account_and_is_no_false_alarm() -> None:
+    nights = [night(1, STUCK, OTHER), night(2, STUCK), night(3, STUCK, ("eve", "bad_debt_stuck"))]
+    assert counted([], frozenset({STUCK, OTHER}), *nights) == (1, 0, 2)
+    mark = grade([drift("ada", "bad_debt_stuck", 0, None)], nights[:1], (), frozenset({STUCK})).by_code["bad_debt_stuck"]
+    assert (mark.found, mark.unhealable, mark.false_alarms) == ((DAY,), 0, 1)  # what opened since is drift all the same; and bob's is an alarm
 
 
 def test_delays_are_percentiles_of_what_was_found() -> None:

@@ -10,7 +10,7 @@ import pytest
 from billsim.warehouse import bigquery
 from billsim.warehouse.extract import Delta, Extract
 from billsim.warehouse.mirror import Mirror
-from billsim.warehouse.tables import SUBS_ACCOUNT, TABLES, WWW_ZONES, YESTERDAY_DRIFT, Table
+from billsim.warehouse.tables import SUBS_ACCOUNT, TABLES, TOLD, WWW_ZONES, YESTERDAY_DRIFT, Table
 from tests.warehouse.hand import platform
 
 
@@ -28,7 +28,7 @@ def rows(connection: duckdb.DuckDBPyConnection, mirror: Mirror, table: Table) ->
     return bigquery.rows(connection, mirror.name_of(table))
 
 
-@pytest.mark.parametrize("table", [*TABLES, YESTERDAY_DRIFT], ids=lambda table: table.name)
+@pytest.mark.parametrize("table", [*TABLES, *TOLD], ids=lambda table: table.name)
 def test_columns_are_called_and_typed_as_the_table_says(connection: duckdb.DuckDBPyConnection, mirror: Mirror, table: Table) -> None:
     described = [(name, kind) for name, kind, *_ in connection.execute(f"DESCRIBE {mirror.name_of(table)}").fetchall()]
     types = {"STRING": "VARCHAR", "INT64": "BIGINT", "BOOL": "BOOLEAN", "TIMESTAMP": "TIMESTAMP WITH TIME ZONE"}

@@ -11,13 +11,13 @@ import pytest
 
 from billsim.checks.codes import CODES, UNJUSTIFIED
 from billsim.core.policy import DunningPolicy
-from billsim.core.time import DAY_MS
+from billsim.core.time import DAY_MS, HOUR_MS
 from billsim.warehouse.bigquery import connect
-from billsim.warehouse.dataform import SHIPPED, shipped
+from billsim.warehouse.dataform import shipped
 from billsim.warehouse.mirror import Mirror
 from billsim.warehouse.runner import Views, run_unit_tests, run_views
-from billsim.warehouse.tables import TABLES, YESTERDAY_DRIFT
-from tests.warehouse.platform_rows import NOW_MS, NOW_S, mirrored
+from billsim.warehouse.tables import TABLES, TOLD
+from tests.warehouse.platform_rows import DAY_S, NOW_MS, NOW_S, Account, mirrored
 from tests.warehouse.view_cases import CASES, Case, Found, accounts
 
 
@@ -175,23 +175,71 @@ def test_the_clock_decides_what_is_bad() -> None:
     assert [row[2] for row in views.rows("expected_dunning")] == [True]
 
 
-def test_the_views_follow_the_policy_that_ships() -> None:
-    quickjs = pytest.importorskip("quickjs")
-    source = (SHIPPED / "includes" / "policy.js").read_text(encoding="utf-8")
-    context = quickjs.Context()
-    context.eval(f"const module = {{}};\n{source}")
+# A platform that has every figure otherwise, and keys that no path of JSON would take as they are.
+OWN = DunningPolicy(
+    grace_ms={"default": 5 * DAY_MS, "paypal": 36 * HOUR_MS},
+    ban_after_ms=10 * DAY_MS,
+    max_attempts=4,
+    bad_debt_flag=1 << 20,
+    no_success_flag=1 << 21,
+    bad_debt_key="written off",
+    bad_debt_since_key="written_off_at",
+    no_success_key="never_paid",
+    account_type_key="type",
+    bad_debt_amount_key='"amount"',
+    contract_types=("reseller",),
+)
 
-    def told(name: str) -> Any:
-        return context.eval(f"module.exports.{name}")
 
-    policy = DunningPolicy()
-    assert (1 << told("badDebtBit"), 1 << told("noSuccessBit")) == (policy.bad_debt_flag, policy.no_success_flag)
-    assert told("graceDays") * DAY_MS == policy.grace_ms["default"]
-    assert {"paypal": told("graceDaysOf.paypal") * DAY_MS} == {kind: ms for kind, ms in policy.grace_ms.items() if kind != "default"}
-    assert (told("banAfterDays") * DAY_MS, told("maxAttempts")) == (policy.ban_after_ms, policy.max_attempts)
-    assert tuple(told("contractTypes.join()").split(",")) == policy.contract_types
+def told_by(policy: DunningPolicy, name: str, *columns: str) -> dict[str, tuple[Any, ...]]:
+    """Columns of a view by account, over six accounts whose platform follows this policy."""
+    flags, keys = 1 << 20 | 1 << 14, '{"written off":"true","written_off_at":"7","type":"reseller","bad_debt_since":"8"}'
+    days = {"late": 6, "later": 16}
+    owing = [Account(name).owe(NOW_S - days * DAY_S, attempt_count=4) for name, days in days.items()]
+    paypal = Account("paypal").owe(NOW_S - 2 * DAY_S)
+    paypal.rows["stripe_charges"][0]["payment_method_type"] = "paypal"
+    given = [*owing, paypal, Account("bits").set("subs_account", flags=flags), Account("keys").set("stripe_customers", metadata=keys)]
+    marked = Account("marked").set("stripe_invoices", metadata='{"\\"amount\\"":"5"}').set("subs_account", account_type="reseller")
+    connection = connect()
+    mirror = Mirror(connection)
+    mirror.load(mirrored([*given, marked]))
+    mirror.follow(policy)
+    views = Views(connection, shipped())
+    views.run(NOW_MS)
+    places = [views.columns(name).index(column) for column in columns]
+    return {row[0]: tuple([row[place] for place in places]) for row in views.rows(name)}
+
+
+def test_the_views_follow_the_policy_of_the_platform() -> None:
+    usual, own = (told_by(policy, "expected_dunning", "expected_status", "expected_level") for policy in (DunningPolicy(), OWN))
+    assert [usual[name] for name in ("late", "later", "paypal")] == [("delinquent", 2), ("bad_debt", 3), ("delinquent", 2)]
+    assert [own[name] for name in ("late", "later", "paypal")] == [("bad_debt", 3), ("bad_debt", 4), ("bad_debt", 3)]
+    assert "marked" in usual and "marked" not in own, "a contract type is not judged"
+    held = ("bad_debt_flag", "no_success_flag", "has_bad_debt_key", "bad_debt_since_key", "account_type_key")
+    usual, own = (told_by(policy, "account_state", *held) for policy in (DunningPolicy(), OWN))
+    assert (usual["bits"][:2], own["bits"][:2]) == ((False, True), (True, False))
+    assert (usual["keys"][2:], own["keys"][2:]) == ((False, "8", None), (True, "7", "reseller"))
+    usual, own = (told_by(policy, "stripe_invoices_metadata", "bad_debt_amount") for policy in (DunningPolicy(), OWN))
+    assert (usual, own) == ({}, {"in_marked_1": ("5",)})
+    for policy, details in ((DunningPolicy(), set()), (OWN, {"bit 20 is on"})):
+        told = told_by(policy, "drift_bad_debt_stuck", "entity", "detail")
+        assert {detail for entity, detail in told.values() if entity == "subs_account.flags"} == details
+
+
+def test_what_a_platform_says_of_a_schedule_that_gave_up_early() -> None:
+    """Of four attempts a usual schedule makes eight, and so whoever paid after the fourth had not been bad."""
+    for policy, was_bad in ((DunningPolicy(), []), (OWN, [("in_ada_1", True)])):
+        connection = connect()
+        mirror = Mirror(connection)
+        paid = {"status": "paid", "amount_paid": 2000, "amount_remaining": 0, "attempt_count": 4, "paid_at": NOW_S - DAY_S}
+        mirror.load(mirrored([Account("ada").owe(NOW_S - 9 * DAY_S, **paid)]))
+        mirror.follow(policy)
+        views = Views(connection, shipped())
+        views.run(NOW_MS)
+        named = views.columns("invoice_collection")
+        assert [(row[named.index("invoice")], row[named.index("was_bad_when_paid")]) for row in views.rows("invoice_collection")] == was_bad
 
 
 def test_the_project_declares_the_tables_of_the_mirror() -> None:
     declared = {(each.target.schema, each.target.name) for each in shipped().declarations}
-    assert declared == {(table.dataset, table.name) for table in (*TABLES, YESTERDAY_DRIFT)}
+    assert declared == {(table.dataset, table.name) for table in (*TABLES, *TOLD)}

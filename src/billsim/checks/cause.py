@@ -117,7 +117,9 @@ def changed(old: Any, new: Any) -> tuple[tuple[str, Any, Any], ...]:
 
 def _plain(value: Any) -> Any:
     """A value that JSON can tell: objects become their own JSON."""
-    return value if value is None or isinstance(value, (str, int)) else msgspec.to_builtins(value)
+    if value is None or value is msgspec.UNSET:
+        return None
+    return value if isinstance(value, (str, int)) else msgspec.to_builtins(value)
 
 
 def is_derived_write(record: WriteRecord) -> bool:

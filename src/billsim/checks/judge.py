@@ -118,14 +118,16 @@ def writer_of(component: str) -> str:
 class Judge:
     """Looks at the accounts that a step touched and at those whose truth the clock moves.
 
-    The world may replace `blame.line_of`, `writer_of` (component -> `engine`, `facade` or `world`) and `has_price` (of a plan, at Stripe). It calls
-    `begin` once, `tick` before it performs anything later than `next_clock_ms`, `look` after each step for each touched account, `finish` once.
+    The world may replace `blame.line_of`, `writer_of` (component -> `engine`, `facade` or `world`) and `has_price` (of a plan, at Stripe); whoever
+    watches, `lagged`, which hears of each lag that is over: account, code, from when to when. The world calls `begin` once, `tick` before it performs
+    anything later than `next_clock_ms`, `look` after each step for each touched account, `finish` once.
     """
 
     def __init__(self, stores: Stores, policy: DunningPolicy, trace: Trace) -> None:
         self.blame = Blame(policy)
         self.writer_of: Callable[[str], str] = writer_of
         self.has_price: Callable[[str], bool] = bool
+        self.lagged: Callable[[str, str, int, int], None] | None = None
         self.next_clock_ms = NEVER_MS
         self._stores = stores
         self._policy = policy
@@ -314,6 +316,8 @@ class Judge:
         else:
             self._lag.add(length_ms)
             self._trace.add(LatencyRecord("latency", now_ms, "lag", shard.account, length_ms))
+            if self.lagged is not None:
+                self.lagged(shard.account, interval.code, interval.opened_ms, now_ms)
 
     def _weigh(self, shard: Shard, watch: Watch, now_ms: int) -> None:
         """With nothing on its way for the account, what is open is drift."""

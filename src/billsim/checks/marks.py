@@ -58,8 +58,17 @@ OF_REFUSAL = {
     "valve:failures": "valve_failures",
     "valve:most_zones": "valve_most_zones",
 }
+# What line items are, as views see them: once for each night on which one of the class is seen.
+OF_CLASS = {
+    "expected_in_stripe": "element_expected_in_stripe",
+    "bad_debt_item": "element_bad_debt_item",
+    "deleted_from_ope": "element_deleted_from_ope",
+    "contract": "element_contract",
+    "delayed_upgrade": "element_delayed_upgrade",
+    "missing_price": "element_missing_price",
+}
 # What only a world with a warehouse, or with remediation, can reach.
-OF_NIGHTS = (MIRROR_WAS_TORN, MIRROR_WAS_MISSING, MIRROR_WAS_LATE, *OF_OUTCOME.values(), *OF_REFUSAL.values())
+OF_NIGHTS = (MIRROR_WAS_TORN, MIRROR_WAS_MISSING, MIRROR_WAS_LATE, *OF_OUTCOME.values(), *OF_REFUSAL.values(), *OF_CLASS.values())
 MARKS: tuple[str, ...] = (
     STALE_EVENT_IGNORED,
     LOST_UPDATE_HAPPENED,
@@ -99,12 +108,24 @@ def of_write(record: WriteRecord) -> str | None:
 
 def of_attempt(row: AuditRow) -> list[str]:
     """The marks that an attempt of remediation reaches; a team's own may come to other words, which are none."""
-    result = msgspec.json.decode(row.result)
-    if not isinstance(result, dict):
+    try:
+        told = msgspec.json.decode(row.result, type=_Told)
+    except (msgspec.DecodeError, TypeError):
         return []
-    refused = dict.fromkeys([refusal["why"] for refusal in result.get("refused", ())])
-    found = [OF_OUTCOME.get(result.get("outcome", "")), *(OF_REFUSAL.get(why) for why in refused)]
+    refused = dict.fromkeys([refusal.why for refusal in told.refused])
+    found = [OF_OUTCOME.get(told.outcome), *(OF_REFUSAL.get(why) for why in refused)]
     return [mark for mark in found if mark is not None]
+
+
+class _Refused(msgspec.Struct):
+    why: str = ""
+
+
+class _Told(msgspec.Struct):
+    """As much of what is told of an attempt as reaches marks."""
+
+    outcome: str = ""
+    refused: tuple[_Refused, ...] = ()
 
 
 def of_task(message: Any, book: Book | None, wrote: bool) -> str | None:

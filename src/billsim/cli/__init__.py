@@ -26,6 +26,7 @@ from billsim.cli import (
     mutating,
     replaying,
     running,
+    serving,
     shrinking,
     turning,
     viewing,
@@ -91,6 +92,7 @@ app.command(epilog=explaining.EXAMPLE)(explaining.explain)
 app.command(epilog=turning.EXAMPLE)(turning.when)
 app.command(epilog=examining.EXAMPLE)(examining.doctor)
 app.command(epilog=measuring.EXAMPLE)(measuring.bench)
+app.command(epilog=serving.EXAMPLE)(serving.serve)
 app.command("import", epilog=importing.EXAMPLE)(importing.import_)
 app.command(epilog="Example: billsim scenarios")(listing.scenarios)
 app.command(epilog="Example: billsim engines")(listing.engines)

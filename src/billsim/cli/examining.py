@@ -11,6 +11,9 @@ from billsim.cli.options import EngineName, Json, PolicyFile, check, platform, p
 from billsim.cli.output import command, interruptible, print_json
 from billsim.scenario.errors import InputError
 
+StripeToo = Annotated[bool, typer.Option("--stripe", help="Hold the simulated Stripe against stripe-mock instead.")]
+MockUrl = Annotated[str, typer.Option("--stripe-mock", metavar="URL", help="A stripe-mock that runs; else Docker Compose or Go brings one.")]
+
 EXAMPLE = "Example: billsim doctor dunning/late_failed_after_paid --seeds 3"
 STORY = "dunning/late_failed_after_paid"
 
@@ -21,8 +24,12 @@ def doctor(
     engine: EngineName = "recompute",
     json: Json = False,
     policy: PolicyFile = None,
+    stripe: StripeToo = False,
+    stripe_mock: MockUrl = "",
 ) -> int:
-    """Look at the installation, and at whether a scenario leaves the same trace in two fresh processes."""
+    """Look at the installation, and at whether a scenario leaves the same trace in two fresh processes; or at whether Stripe is simulated truly."""
+    if stripe or stripe_mock:
+        return _stripe(stripe_mock, json)
     if seeds < 1:
         raise InputError(f"must be 1 or more, not {seeds}", key="--seeds")
     check(0, engine)
@@ -43,6 +50,26 @@ def doctor(
         summary.show_installation(summary.console(), checks)
         summary.show_determinism(summary.console(), scenario, engine, outcomes)
     return 0 if ok else 1
+
+
+def _stripe(url: str, json: bool) -> int:
+    """Hold what engines ask of the simulated Stripe, in every scenario that ships, and what it answers against stripe-mock."""
+    try:
+        from billsim import oracle
+    except ImportError as missing:
+        raise InputError(f"{missing}", key="--stripe") from missing
+    from billsim import summary
+
+    with interruptible(json, "nothing is kept", "billsim doctor --stripe"):
+        try:
+            found = oracle.examine(url)
+        except oracle.NoMockError as none:
+            raise InputError(str(none), key="--stripe-mock") from None
+    if json:
+        print_json(found.data)
+    else:
+        summary.show_conformance(summary.console(), found)
+    return 0 if found.ok else 1
 
 
 def _doctor_data(ok: bool, checks: Sequence[Any], scenario: str, engine: str, outcomes: Sequence[Any]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ PolicyFile = Annotated[Path | None, typer.Option("--policy", metavar="FILE", hel
 RemediationName = Annotated[
     str | None, typer.Option("--remediation", metavar="NAME", help="What mends by night: off, on, dry-run, or package.module:factory.")
 ]
+StripeWay = Annotated[str, typer.Option("--stripe", metavar="WAY", help="How the engine asks Stripe: direct, or through the official sdk.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Only the verdict; no progress.")]
 
@@ -68,6 +69,14 @@ def platform(policy: Path | None) -> dict[str, Any]:
     from billsim.scenario.policy_file import load_policy
 
     return {"platform": load_policy(policy)}
+
+
+def check_way(stripe: str) -> None:
+    """Raise InputError for a way to Stripe that there is not."""
+    from billsim.run import STRIPES
+
+    if stripe not in STRIPES:
+        raise InputError(f"must be {' or '.join(STRIPES)}, not '{stripe}'", key="--stripe")
 
 
 def policy_option(policy: Path | None) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -47,6 +49,11 @@ def command(name: str, scenario: str, **options: Any) -> str:
     from billsim import summary
 
     return summary.command(name, scenario, **options)
+
+
+def beside(path: Path) -> Path:
+    """A file beside this one that is not there yet."""
+    return next(other for number in count(2) if not (other := path.with_stem(f"{path.stem}-{number}")).exists())
 
 
 def wants_progress(as_json: bool, quiet: bool) -> bool:

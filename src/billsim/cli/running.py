@@ -16,7 +16,9 @@ from billsim.cli.options import (
     RemediationName,
     ScenarioName,
     Seed,
+    StripeWay,
     check,
+    check_way,
     load,
     platform,
     policy_option,
@@ -42,16 +44,21 @@ def run(
     quiet: Quiet = False,
     policy: PolicyFile = None,
     remediation: RemediationName = None,
+    stripe: StripeWay = "direct",
 ) -> int:
     """Run a scenario once: verdict, drift, and which write opened and closed it."""
     check(seed, engine)
+    check_way(stripe)
     story = load(scenario, remediation)
     if every_order:
         if out is not None:
             raise InputError("keeps one run, and --every-order makes many: leave one of them out", key="--out")
+        if stripe != "direct":
+            raise InputError("is for one run, and --every-order makes many: leave one of them out", key="--stripe")
         return _run_every_order(story, scenario, seed, engine, json, quiet, policy)
-    with interruptible(json, _kept(out), _again(scenario, seed, engine, out, {**policy_option(policy), **remediation_option(remediation)})):
-        result = _run_once(story, seed, engine, out, wants_progress(json, quiet), policy)
+    more = {**policy_option(policy), **remediation_option(remediation), **({"stripe": stripe} if stripe != "direct" else {})}
+    with interruptible(json, _kept(out), _again(scenario, seed, engine, out, more)):
+        result = _run_once(story, seed, engine, out, wants_progress(json, quiet), policy, stripe)
     if json:
         print_json(result.data)
     else:
@@ -65,16 +72,18 @@ def run(
     return EXIT_OF_VERDICT[result.verdict]
 
 
-def _run_once(story: Scenario, seed: int, engine: str, out: Path | None, bar: bool, policy: Path | None) -> RunResult:
+def _run_once(story: Scenario, seed: int, engine: str, out: Path | None, bar: bool, policy: Path | None, stripe: str) -> RunResult:
     with Bars(bar) as bars:
         progress = bars.add(story.id)
         if out is None:
-            from billsim.run import run_scenario
+            from billsim.run import DIRECT, asking_through, run_scenario
 
-            return run_scenario(story, seed=seed, engine=engine, progress=progress, **platform(policy))
+            result = run_scenario(story, seed=seed, engine=engine, progress=progress, attend=asking_through(stripe), **platform(policy))
+            result.data |= {"stripe": stripe} if stripe != DIRECT else {}
+            return result
         from billsim.replay.tape import record
 
-        return record(story, out, seed=seed, engine=engine, progress=progress, **platform(policy))
+        return record(story, out, seed=seed, engine=engine, progress=progress, stripe=stripe, **platform(policy))
 
 
 def _kept(out: Path | None) -> str:

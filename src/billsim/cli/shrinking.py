@@ -9,7 +9,7 @@ import typer
 
 from billsim.bars import Bars
 from billsim.cli.options import Json, PolicyFile, Quiet, check, load, platform, policy_option
-from billsim.cli.output import command, interruptible, print_json, wants_progress
+from billsim.cli.output import Interrupted, beside, command, interruptible, print_json, wants_progress
 from billsim.scenario.errors import InputError
 
 if TYPE_CHECKING:
@@ -49,9 +49,31 @@ def shrink(
         bar = bars.planned("shrinking", "runs")
         progress = None if bar is None else (lambda step: bar(step.runs, step.most_runs))
         holds = None if against == NONE else against
-        shrunk = shrinking.shrink(story, seed, engine, answers, want, runs, seconds, holds, progress, **platform(policy))
+        # Where nobody is shown the story, nothing of it is left to keep.
+        keeps = out is not None or not (json or quiet)
+        shrunk = shrinking.shrink(story, seed, engine, answers, want, runs, seconds, holds, progress, **platform(policy), keeps=keeps)
+    if shrunk.stopped:
+        raise Interrupted(f"interrupted; {_kept(shrunk, engine, out, again, policy)}")
     _show(shrunk, engine, out, json, quiet, policy)
     return 0
+
+
+def _kept(shrunk: Shrunk, engine: str, out: Path | None, again: str, policy: Path | None) -> str:
+    """Keep the smallest story so far; where it is, and how to go on."""
+    from billsim.scenario.toml_file import dump
+
+    text = dump(shrunk.scenario)
+    if out is None:
+        typer.echo(text, nl=False)
+        return f"the smallest story so far is shown; again: {again}"
+    _write(out, text)
+    from_there = command("shrink", str(out), seed=shrunk.seed, engine=engine, want=shrunk.signature, out=beside(out), **policy_option(policy))
+    return f"the smallest story so far is in {out}; again, from there: {from_there}"
+
+
+def _write(out: Path, text: str) -> None:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(text, encoding="utf-8")
 
 
 def _what_failed(what: str, seed: int | None, engine: str | None) -> tuple[Scenario, int, str, dict[str, int]]:
@@ -72,8 +94,7 @@ def _show(shrunk: Shrunk, engine: str, out: Path | None, json: bool, quiet: bool
 
     text = dump(shrunk.scenario)
     if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(text, encoding="utf-8")
+        _write(out, text)
     if json:
         print_json(_data(shrunk, engine, out, text))
         return

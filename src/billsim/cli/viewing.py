@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from billsim.cli.options import Json
-from billsim.cli.output import print_json, print_names
+from billsim.bars import Bars
+from billsim.cli.options import Json, Quiet
+from billsim.cli.output import print_json, print_names, wants_progress
 from billsim.scenario.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ TEST_EXAMPLE = "Example: billsim views test"
 
 def list_(views: ViewsFolder = None, json: Json = False) -> int:
     """List the views of a project: what each is of, and the file that defines it."""
-    graph = graph_of(views)
+    graph = graph_of(views, wants_progress(json, False))
     if json:
         print_json({**_counts(graph), "views": [_described(each) for each in graph.views], "notes": list(graph.notes)})
     else:
@@ -43,13 +44,15 @@ def compile_(
     ] = None,
     write: Annotated[bool, typer.Option("--write", help="Keep the graph in the project's folder, for who has no @dataform/core.")] = False,
     json: Json = False,
+    quiet: Quiet = False,
 ) -> int:
-    """Compile a project, as Dataform does: what it defines, or what is wrong with it."""
+    """Compile a project, as Dataform does: what it defines, or what is wrong with it, or cannot be run here."""
     from billsim.warehouse import dataform
 
     folder = views or dataform.SHIPPED
-    with view_errors():
+    with view_errors(), Bars(wants_progress(json, quiet)) as bars, bars.busy(f"compiling {folder}"):
         graph = dataform.compile_folder(folder, packages=packages)
+        _refuse_what_cannot_run(graph)
     path = folder / dataform.COMPILED if write else None
     if path is not None:
         try:
@@ -65,10 +68,11 @@ def compile_(
     return 0
 
 
-def test(views: ViewsFolder = None, json: Json = False) -> int:
+def test(views: ViewsFolder = None, json: Json = False, quiet: Quiet = False) -> int:
     """Run the unit tests of a project, as `dataform test` does: exit code 1 where one fails."""
-    graph = graph_of(views)
-    with view_errors():
+    progress = wants_progress(json, quiet)
+    graph = graph_of(views, progress)
+    with view_errors(), Bars(progress) as bars:
         from billsim.core.time import DAY_MS
         from billsim.warehouse.bigquery import connect
         from billsim.warehouse.mirror import Mirror
@@ -77,7 +81,7 @@ def test(views: ViewsFolder = None, json: Json = False) -> int:
         connection = connect(projects=projects_of(graph))
         Mirror(connection)
         # Any instant would do: a test tells its inputs by the clock, or does without it.
-        tested = run_unit_tests(connection, graph, 20_000 * DAY_MS)
+        tested = run_unit_tests(connection, graph, 20_000 * DAY_MS, bars.count("unit tests", len(graph.tests)))
     failed = sum(bool(each.wrong) for each in tested)
     if json:
         told = [{"name": each.test.name, "file": each.test.file, "passed": not each.wrong, "wrong": each.wrong} for each in tested]
@@ -92,14 +96,17 @@ def test(views: ViewsFolder = None, json: Json = False) -> int:
 # -- what the other commands of views need too ---------------------------------------------------------------------------------------
 
 
-def graph_of(views: Path | str | None) -> Graph:
-    """The compiled project in a folder; of none, or of one called `shipped` that is not there, the views that ship. Raises InputError."""
+def graph_of(views: Path | str | None, progress: bool = False) -> Graph:
+    """The compiled project in a folder; of none, or of one called `shipped` that is not there, the views that ship. `progress`: a bar shows while
+    it is compiled. Raises InputError.
+    """
     from billsim.warehouse import dataform
 
     with view_errors():
         if views is None or (str(views) == OURS and not Path(views).exists()):
             return dataform.shipped()
-        return dataform.compile_folder(Path(views))
+        with Bars(progress) as bars, bars.busy(f"compiling {views}"):
+            return dataform.compile_folder(Path(views))
 
 
 @contextmanager
@@ -116,6 +123,17 @@ def view_errors() -> Iterator[None]:
             raise InputError(error.message, error.file, key=where) from None
     except ImportError as error:
         raise InputError(str(error), key="views") from None
+
+
+def _refuse_what_cannot_run(graph: Graph) -> None:
+    """Raises ViewError for a view or an assertion that has no translation, or that reads a table which the mirror does not have."""
+    from billsim.warehouse.bigquery import connect
+    from billsim.warehouse.mirror import Mirror
+    from billsim.warehouse.runner import Views, projects_of
+
+    connection = connect(projects=projects_of(graph))
+    Mirror(connection)
+    Views(connection, graph)
 
 
 def _described(each: Definition) -> dict[str, Any]:

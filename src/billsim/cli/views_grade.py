@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from billsim.bars import Bars
 from billsim.cli.options import EngineName, Json, PolicyFile, Quiet, seconds_of
-from billsim.cli.output import command, interruptible, print_json
+from billsim.cli.output import Interrupted, beside, command, interruptible, print_json, wants_progress
 from billsim.cli.viewing import OURS, view_errors
-from billsim.cli.views_run import SeedOrItsOwn, What, figures, screen_of, watched_of
+from billsim.cli.views_run import SeedOrItsOwn, What, again_of, figures, screen_of, viewed_by, watched_of
 from billsim.scenario.errors import InputError
 
 if TYPE_CHECKING:
@@ -44,26 +46,34 @@ def grade(
 ) -> int:
     """Grade views against the truth of a run: for each drift code, what they find, miss and tell wrongly, and how late."""
     names = views or [OURS]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice:
+    twice = _twice(names)
+    if twice is not None:
         raise InputError(f"names '{twice}' twice", key="--views")
     if blind_spot is not None and (blind_spot.exists() or len(names) > 1):
         what_is_wrong = "is there already, and is not written over" if blind_spot.exists() else "is of one project: give --views once"
         raise InputError(what_is_wrong, str(blind_spot), key="--blind-spot")
+    if blind_spot is None and code is not None:
+        raise InputError("says what --blind-spot is to be about, and there is none", key="--code")
+    if blind_spot is not None:
+        _refuse_unwritable(blind_spot)
     seconds = seconds_of(time)
     from billsim.explore.trial import Budget
 
-    screens = {name: screen_of(name) for name in names}
-    watched, seed, engine = watched_of(what, engine, seed, json, quiet, policy, "views grade", keep_tape=blind_spot is not None)
-    with view_errors(), interruptible(json, "nothing is kept", command("views grade", what)):
-        from billsim.grading.watching import view
-
-        viewed = {name: view(watched, screen) for name, screen in screens.items()}
-        spot = None if blind_spot is None else _blind_spot(watched, viewed[names[0]], code, seed, engine, Budget(runs, seconds))
-    run = {"scenario": watched.scenario.id, "seed": seed, "engine": engine, "digest": watched.result.data["digest"], "nights": len(watched.snapshots)}
+    progress = wants_progress(json, quiet)
+    screens = {name: screen_of(name, progress) for name in names}
+    asked = {"views": views, "code": code}
+    again = again_of("views grade", what, engine, seed, policy, {**asked, "blind-spot": blind_spot})
+    watched, seed, engine = watched_of(what, engine, seed, json, quiet, policy, again, keep_tape=blind_spot is not None)
+    with view_errors(), interruptible(json, "nothing is kept", again):
+        viewed = viewed_by(screens, watched, progress)
+        spot = None if blind_spot is None else _blind_spot(watched, viewed[names[0]], code, seed, engine, Budget(runs, seconds), progress)
     if blind_spot is not None and spot is not None:
-        blind_spot.parent.mkdir(parents=True, exist_ok=True)
-        blind_spot.write_text(spot.text, encoding="utf-8")
+        _keep(blind_spot, spot.text)
+        if spot.data["stopped"]:
+            further = {**asked, "code": spot.data["code"], "blind-spot": beside(blind_spot)}
+            again = again_of("views grade", str(blind_spot), engine, spot.data["seed"], policy, further)
+            raise Interrupted(f"interrupted; the smallest story so far is in {blind_spot}; again, from there: {again}")
+    run = {"scenario": watched.scenario.id, "seed": seed, "engine": engine, "digest": watched.result.data["digest"], "nights": len(watched.snapshots)}
     if json:
         told = {name: {**figures(each), "views": _by_view(each)} for name, each in viewed.items()}
         story = {} if spot is None else {"blind_spot": {**spot.data, "file": str(blind_spot)}}
@@ -76,6 +86,12 @@ def grade(
     return 0
 
 
+def _twice(names: list[str]) -> str | None:
+    """The first name of a project that has been named before, perhaps by another path."""
+    folders = [OURS if name == OURS else str(Path(name).resolve()) for name in names]
+    return next((name for nth, name in enumerate(names) if folders[nth] in folders[:nth]), None)
+
+
 class _Story(NamedTuple):
     """A blind spot as a scenario file, and what is told of it."""
 
@@ -83,7 +99,7 @@ class _Story(NamedTuple):
     data: dict[str, Any]
 
 
-def _blind_spot(watched: Watched, viewed: Viewed, code: str | None, seed: int, engine: str, budget: Budget) -> _Story:
+def _blind_spot(watched: Watched, viewed: Viewed, code: str | None, seed: int, engine: str, budget: Budget, progress: bool) -> _Story:
     """The smallest story that shows one. Raises InputError where nothing is missed, or nothing of that code."""
     from billsim.grading.blind_spots import blind_spot, candidates
     from billsim.scenario.toml_file import dump
@@ -92,13 +108,33 @@ def _blind_spot(watched: Watched, viewed: Viewed, code: str | None, seed: int, e
     if not missed or (code is not None and code not in missed):
         raise InputError("nothing is missed" + (f" of {code}; missed: {', '.join(missed)}" if code and missed else ""), key="--blind-spot")
     chosen = code or next(iter(missed))
-    spot = blind_spot(watched, viewed.graph, chosen, missed[chosen], seed=seed, engine=engine, budget=budget)
+    with Bars(progress) as bars:
+        bar = bars.planned("shrinking", "runs")
+        step = None if bar is None else (lambda to: bar(to.runs, to.most_runs))
+        spot = blind_spot(watched, viewed.graph, chosen, missed[chosen], seed=seed, engine=engine, budget=budget, progress=step)
     if spot is None:
         raise InputError(f"{chosen} is missed in this run, but not when its story is run again from the tape", key="--blind-spot")
     story = spot.scenario
     size = {"accounts": len(story.given) or (story.population.accounts if story.population else 0), "timeline_rows": len(story.timeline)}
     told = {"code": spot.code, "pictured": spot.pictured, "seed": spot.seed, "runs": spot.runs, "exhausted": spot.exhausted, "rule": story.rule}
+    told["stopped"] = spot.stopped
     return _Story(dump(story), {**told, **size})
+
+
+def _refuse_unwritable(path: Path) -> None:
+    """Raise InputError where a file could not be written once it is made: that takes a while."""
+    there = next(folder for folder in path.absolute().parents if folder.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise InputError(f"cannot be written: {there} is {'not writable' if there.is_dir() else 'no folder'}", str(path), key="--blind-spot")
+
+
+def _keep(path: Path, text: str) -> None:
+    """Write a story to a file that is not there yet."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot be written: {error.strerror}", str(path), key="--blind-spot") from None
 
 
 def _counted(data: dict[str, Any]) -> str:
@@ -109,6 +145,10 @@ def _by_view(viewed: Viewed) -> dict[str, dict[str, Any]]:
     return {view: {code: mark.data for code, mark in marks.items()} for view, marks in viewed.grade.by_view.items()}
 
 
+# The figures that may differ between two projects, where one of them never tells of a code that does not drift.
+_UNTOLD: Mapping[str, Any] = {"found": 0, "false_alarms": 0, "in_lag": 0, "unhealable": 0, "delay_ms_p50": None}
+
+
 def _differs(viewed: Mapping[str, Viewed]) -> dict[str, dict[str, dict[str, Any]]]:
     """By code and figure: what each folder has, where they do not all have the same."""
     marks = {name: {code: mark.data for code, mark in each.grade.by_code.items()} for name, each in viewed.items()}
@@ -116,8 +156,8 @@ def _differs(viewed: Mapping[str, Viewed]) -> dict[str, dict[str, dict[str, Any]
     differing: dict[str, dict[str, dict[str, Any]]] = {}
     for code in codes:
         # A code that drifted is in every folder's marks; one that is only told of, in those that do.
-        of = {name: each.get(code, {"found": 0, "false_alarms": 0, "delay_ms_p50": None}) for name, each in marks.items()}
-        for figure in ("found", "false_alarms", "delay_ms_p50"):
+        of = {name: each.get(code, _UNTOLD) for name, each in marks.items()}
+        for figure in _UNTOLD:
             values = {name: each[figure] for name, each in of.items()}
             if any(value != values[next(iter(values))] for value in values.values()):
                 differing.setdefault(code, {})[figure] = values
@@ -148,7 +188,7 @@ def _show(viewed: Mapping[str, Viewed], what: str, run: Mapping[str, Any], quiet
 def _show_one(out: Console, viewed: Viewed) -> None:
     from billsim import summary
 
-    table = _table("drift", "true", "found", "missed", "of these between nights", "false alarms", "delay p50", "p99")
+    table = _table("drift", "true", "found", "missed", "of these between nights", "false alarms", "in lag", "unhealable", "delay p50", "p99")
     for code, mark in viewed.grade.by_code.items():
         table.add_row(code, *_cells(mark))
     out.print(table)
@@ -192,7 +232,7 @@ def _short(names: list[str]) -> list[str]:
 
 def _cells(mark: Mark) -> list[str]:
     figures = mark.data
-    counts = [str(figures[key]) for key in ("true", "found", "missed", "between_snapshots", "false_alarms")]
+    counts = [str(figures[key]) for key in ("true", "found", "missed", "between_snapshots", "false_alarms", "in_lag", "unhealable")]
     return [*counts, _span(figures["delay_ms_p50"]), _span(figures["delay_ms_p99"])]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +12,7 @@ import typer
 from billsim.bars import Bars
 from billsim.cli.options import EngineName, Json, PolicyFile, Quiet, check, load, platform, policy_option
 from billsim.cli.output import command, interruptible, print_json, wants_progress
-from billsim.cli.viewing import ViewsFolder, graph_of, view_errors
+from billsim.cli.viewing import OURS, ViewsFolder, graph_of, view_errors
 from billsim.scenario.errors import InputError
 
 if TYPE_CHECKING:
@@ -37,12 +38,17 @@ def run(
     policy: PolicyFile = None,
 ) -> int:
     """Run the views over every nightly mirror of a run: how many rows each has, and which assertions do not hold (exit code 1)."""
-    screen = screen_of(views)
-    watched, _, _ = watched_of(what, engine, seed, json, quiet, policy)
-    with view_errors(), interruptible(json, "nothing is kept", command("views run", what)):
-        from billsim.grading.watching import view
+    progress = wants_progress(json, quiet)
+    screen = screen_of(views, progress)
+    with view_errors():
+        from billsim.warehouse.runner import view_of
 
-        viewed = view(watched, screen)
+        for name in show or ():
+            view_of(screen.views.graph, name)
+    again = again_of("views run", what, engine, seed, policy, {"views": views, "show": show})
+    watched, _, _ = watched_of(what, engine, seed, json, quiet, policy, again)
+    with view_errors(), interruptible(json, "nothing is kept", again):
+        viewed = viewed_by({str(views or OURS): screen}, watched, progress)[str(views or OURS)]
         shown = {name: told_rows(screen.views.columns(name), screen.views.rows(name)) for name in show or ()}
     if json:
         from billsim.core.time import iso
@@ -54,21 +60,47 @@ def run(
     return 1 if viewed.broken else 0
 
 
-def screen_of(views: Path | str | None) -> Screen:
+def screen_of(views: Path | str | None, progress: bool = False) -> Screen:
     """A project that is ready to look at mirrors: whatever can be said to be wrong with it before a run is said. Raises InputError."""
-    graph = graph_of(views)
+    graph = graph_of(views, progress)
+    if not graph.views:
+        raise InputError("defines no view: there is nothing to look through", str(views))
     with view_errors():
         from billsim.warehouse.screening import Screen
 
         return Screen(graph)
 
 
+def viewed_by(screens: Mapping[str, Screen], watched: Watched, progress: bool) -> dict[str, Viewed]:
+    """What each project, by its name, makes of a run's nights. Raises InputError and ViewError."""
+    from billsim.grading.watching import view
+
+    with Bars(progress) as bars:
+        looks = {name: bars.count(name, len(watched.snapshots) * len(screen.views.graph.views)) for name, screen in screens.items()}
+        return {name: view(watched, screen, looks[name]) for name, screen in screens.items()}
+
+
+def again_of(name: str, what: str, engine: str, seed: int | None, policy: Path | None, options: Mapping[str, Any], run: str = "") -> str:
+    """The command line that does it again, without options that are None, and with each of a list's. A recorded run (`what`, unless `run` is
+    told) has an engine of its own.
+    """
+    own = {} if is_recorded(run or what) else {"engine": engine, "seed": seed or 0, **policy_option(policy)}
+    told = [(option, each) for option, value in options.items() for each in (value if isinstance(value, list) else [value]) if each is not None]
+    return " ".join([command(name, what, **own), *[f"--{option} {shlex.quote(str(value))}" for option, value in told]])
+
+
+def is_recorded(what: str) -> bool:
+    """Whether it is a run directory."""
+    return (Path(what) / "run.json").is_file()
+
+
 def watched_of(
-    what: str, engine: str, seed: int | None, json: bool, quiet: bool, policy: Path | None, name: str = "views run", keep_tape: bool = False
+    what: str, engine: str, seed: int | None, json: bool, quiet: bool, policy: Path | None, again: str, keep_tape: bool = False
 ) -> tuple[Watched, int, str]:
-    """The run of a scenario, or a recorded one made again, with its mirrors; its seed and its engine. Raises InputError."""
-    again = command(name, what, engine=engine, seed=seed or 0, **policy_option(policy))
-    recorded = (Path(what) / "run.json").is_file()
+    """The run of a scenario, or a recorded one made again, with its mirrors; its seed and its engine. `again` is the command, for who interrupts it.
+    Raises InputError.
+    """
+    recorded = is_recorded(what)
     if recorded and (seed is not None or policy is not None):
         raise InputError("is the recorded run's own: leave it out", key="--policy" if policy is not None else "--seed")
     check(seed or 0, engine)

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from billsim.cli.options import EngineName, Json, Quiet
-from billsim.cli.output import print_json
-from billsim.cli.viewing import ViewsFolder, graph_of, view_errors
-from billsim.cli.views_run import SeedOrItsOwn, screen_of, show_rows, told_rows, watched_of
+from billsim.cli.options import EngineName, Json, PolicyFile, Quiet
+from billsim.cli.output import interruptible, print_json, wants_progress
+from billsim.cli.viewing import OURS, ViewsFolder, graph_of, view_errors
+from billsim.cli.views_run import SeedOrItsOwn, again_of, screen_of, show_rows, told_rows, viewed_by, watched_of
 from billsim.scenario.errors import InputError, nearest
 
 EXAMPLE = "Example: billsim views sql detected_drift --duckdb"
@@ -27,6 +27,7 @@ def sql(
     seed: SeedOrItsOwn = None,
     json: Json = False,
     quiet: Quiet = False,
+    policy: PolicyFile = None,
 ) -> int:
     """Show the SQL of a view, as Dataform made it or as it is run; or ask a query of a run's last night (its tables: billsim.raw.subs_account)."""
     if over is None:
@@ -34,12 +35,12 @@ def sql(
     if duckdb:
         raise InputError("shows SQL, and --over asks it: leave one of them out", key="--duckdb")
     query = view if _is_query(view) else _definition(view, views)[2]
-    screen = screen_of(views)
-    watched, _, _ = watched_of(over, engine, seed, json, quiet, None, "views sql")
-    with view_errors():
-        from billsim.grading.watching import view as looked_at
-
-        looked_at(watched, screen)
+    progress = wants_progress(json, quiet)
+    again = again_of("views sql", view, engine, seed, policy, {"over": over, "views": views}, over)
+    screen = screen_of(views, progress)
+    watched, _, _ = watched_of(over, engine, seed, json, quiet, policy, again)
+    with view_errors(), interruptible(json, "nothing is kept", again):
+        viewed_by({OURS: screen}, watched, progress)
         rows = told_rows(*screen.ask(query, view if query is not view else QUERY))
     if json:
         print_json({"rows": rows})

@@ -1,6 +1,7 @@
 """What a change of a subscription comes to: what stands afterwards, what is given back and charged for the running period, and what it renews at.
 
-Pure, and written from Stripe's documentation alone, so that two hands have reckoned what the customer pays: this one, and Stripe's.
+Pure, and written from Stripe's documentation alone, so that two hands have reckoned what the customer pays: this one, and Stripe's. They share no
+code, and each has its own calendar.
 
 - A change within a period gives back the unused time at what it was and charges the remaining time at what it is, by the second, each line rounded
   by itself to the nearest minor unit (https://docs.stripe.com/billing/subscriptions/prorations: 1000 and 3252 for 445,540 of 2,678,400 seconds are
@@ -20,12 +21,15 @@ from typing import NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from billsim.core.time import add_months, to_datetime
 from billsim.stores.ope import OpeItem, OpeSubscription
 
 CREATE, UPGRADE, DOWNGRADE, CANCEL, QUANTITY = OPS = ("create", "upgrade", "downgrade", "cancel", "quantity")
 NOW, PERIOD_END = "now", "period_end"
 MONTHS = {"month": 1, "year": 12}
+DAY_S = 86_400
+DAYS_OF_400_YEARS = 146_097
+# From 1 March of the year 0 to 1 January 1970.
+DAYS_TO_1970 = 719_468
 UNUSED, REMAINING, PERIOD = "unused", "remaining", "period"
 
 
@@ -155,7 +159,27 @@ def share(amount: int, part: int, whole: int) -> int:
 
 def period_end(interval: str, start_s: int) -> int:
     """When a period that begins now, and anchors those to come, is over (https://docs.stripe.com/billing/subscriptions/billing-cycle)."""
-    return add_months(start_s, MONTHS[interval], to_datetime(start_s * 1000).day)
+    days, second = divmod(start_s, DAY_S)
+    year, month, day = _date_of(days)
+    years, month0 = divmod(month - 1 + MONTHS[interval], 12)
+    year, month = year + years, month0 + 1
+    first, next_first = _day_of(year, month), _day_of(year + month // 12, month % 12 + 1)
+    return (first + min(day, next_first - first) - 1) * DAY_S + second
+
+
+def _day_of(year: int, month: int) -> int:
+    """The first of a month, in days since 1970. A year is reckoned from March, so that a leap day is its last."""
+    years, months = (year, month - 3) if month > 2 else (year - 1, month + 9)
+    return years * 365 + years // 4 - years // 100 + years // 400 + (153 * months + 2) // 5 - DAYS_TO_1970
+
+
+def _date_of(days: int) -> tuple[int, int, int]:
+    """Year, month and day of a day since 1970."""
+    year = 1971 + days * 400 // DAYS_OF_400_YEARS
+    while _day_of(year, 1) > days:
+        year -= 1
+    month = next(month for month in range(12, 0, -1) if _day_of(year, month) <= days)
+    return year, month, days - _day_of(year, month) + 1
 
 
 # -- what is to stand ------------------------------------------------------------------------------------------------------------------

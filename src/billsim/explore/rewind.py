@@ -54,7 +54,7 @@ _FLAT: dict[type, frozenset[str]] = {
     Shard: frozenset({"timers", "actions", "undo"}),
     Watch: frozenset({"past"}),
     Judge: frozenset({"_opened", "_standing", "_findings", "_kept", "_still_open", "_clock"}),
-    Backend: frozenset({"_homes", "prices", "finalizes_at", "_names", "_made_by_engine"}),
+    Backend: frozenset({"_homes", "prices", "products", "deleted", "settles", "resumes", "finalizes_at", "_names", "_made_by_engine", "made"}),
     IdempotencyKeys: frozenset({"_stored", "_order"}),
     EventFilter: frozenset({"_finished", "_order"}),
 }

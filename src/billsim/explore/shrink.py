@@ -32,7 +32,7 @@ class Shrunk(NamedTuple):
     """The smallest story that was found. It fails as `signature` says when it is run with `seed`, which is 0 but where ties of the world forbid that.
 
     `rows` and `pins` are those of the story, `runs` and `seconds` what it took. `exhausted`: the budget was spent before nothing more could go.
-    `against`: the engine under which it holds, None where it holds under none that was named.
+    `against`: the engine under which it holds, None where it holds under none that was named. `stopped`: Ctrl-C came before more could go.
     """
 
     scenario: Scenario
@@ -44,6 +44,7 @@ class Shrunk(NamedTuple):
     exhausted: bool
     seed: int
     against: str | None
+    stopped: bool = False
 
 
 def shrink(
@@ -57,11 +58,13 @@ def shrink(
     against: str | None = "recompute",
     progress: Callable[[Step], None] | None = None,
     platform: Platform = SHIPPED,
+    keeps: bool = False,
 ) -> Shrunk:
     """Shrink a world that fails under `engine` with `seed` and, where a schedule made its order, with that schedule's answers.
 
     `want` is the signature that is to stay (default: the gravest). The story holds under `against`, unless the world itself fails so under it.
-    Raises InputError for a world that does not fail so, and for one of imported events.
+    With `keeps`, Ctrl-C ends it with the smallest story so far, if there is one that is no population. Raises InputError for a world that does not
+    fail so, and for one of imported events.
     """
     if scenario.events is not None or scenario.rows is not None:
         what = "tells of imported events or rows, which cannot be left out: only told stories, tales and populations are shrunk"
@@ -70,8 +73,19 @@ def shrink(
     trial = Trial(engine, want, against, Budget(budget_runs, budget_s), platform, progress)
     if not _begins(trial, edits.untold(told(scenario, seed)), seed, schedule_answers or {}):
         raise InputError(f"{scenario.id} does not fail{f' with {want}' if want else ''} under {engine} with seed {seed}: there is nothing to shrink")
-    exhausted = smallest(trial)
-    return _finished(trial, f"fuzz seed={seed} engine={engine}", exhausted)
+    exhausted, stopped = until_interrupted(trial) if keeps else (smallest(trial), False)
+    return _finished(trial, f"fuzz seed={seed} engine={engine}", exhausted)._replace(stopped=stopped)
+
+
+def until_interrupted(trial: Trial) -> tuple[bool, bool]:
+    """As `smallest`, and whether Ctrl-C has ended it. Raises KeyboardInterrupt while the story is still that of a population."""
+    try:
+        return smallest(trial), False
+    except KeyboardInterrupt:
+        if trial.best.population is not None:
+            raise  # running one again, to the end, takes longer than who interrupts it will wait
+        so_that_it_replays(trial)
+        return True, True
 
 
 def smallest(trial: Trial) -> bool:
@@ -88,7 +102,7 @@ def smallest(trial: Trial) -> bool:
         _to_the_end(trial)
     except Spent:
         exhausted = True
-    _so_that_it_replays(trial)
+    so_that_it_replays(trial)
     return exhausted
 
 
@@ -124,8 +138,8 @@ def _at_seed_0(trial: Trial) -> None:
         trial.keeps(trial.best, seed=0)
 
 
-def _so_that_it_replays(trial: Trial) -> None:
-    """Where the budget was spent too soon: what the story must have, or need not."""
+def so_that_it_replays(trial: Trial) -> None:
+    """Where shrinking was stopped too soon: what the story must have, or need not."""
     trial.unlimited = True
     _at_seed_0(trial)
     if trial.pins_all:

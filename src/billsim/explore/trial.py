@@ -125,16 +125,19 @@ class Trial:
             raise Spent
         self._tried.add(digest)
         before, self.seed = self.seed, seed
+        taken = False
         try:
             check(smaller)
             result = self._run(smaller)
             if self.fails(result) and (self.against is None or self._holds(smaller, self.against)):
                 self._take(smaller, result)
-                return True
+                taken = True
         except (Exception, ChoicesError):
             pass  # A story that cannot be told is not taken.
-        self.seed = before
-        return False
+        finally:
+            if not taken:  # nor where it is interrupted: the seed is then the best story's still
+                self.seed = before
+        return taken
 
     def first(self, smaller: Iterable[Scenario]) -> bool:
         """Take the first of these, which begin with the most wanted, that can be taken; none beyond what the best story is already."""

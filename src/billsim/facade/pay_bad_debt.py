@@ -20,6 +20,8 @@ def handle(message: Message) -> Steps:
     regular collection. A decline is an answer to the customer, not an error of ours.
     """
     account, id = message.account, str(message.body.get("invoice", ""))
+    if not id:
+        return
     customer: CustomerRow | None = yield Read("subs_customer", account)
     if customer is None or not customer.stripe_customer or not (yield from _may_be_paid(account, id, customer.stripe_customer)):
         return

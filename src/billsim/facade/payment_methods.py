@@ -158,8 +158,11 @@ def _default(account: str, customer: str) -> Generator[Effect, Any, str]:
 
 
 def _method(message: Message) -> Generator[Effect, Any, PaymentMethod]:
+    id = str(message.body.get("method") or "")
+    if not id:
+        raise Refusal("no_such_method")
     try:
-        method: PaymentMethod = yield CallStripe("payment_methods.retrieve", message.account, str(message.body.get("method") or ""))
+        method: PaymentMethod = yield CallStripe("payment_methods.retrieve", message.account, id)
     except StripeError as refusal:
         if refusal.status != 404:
             raise

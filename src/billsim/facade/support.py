@@ -101,7 +101,9 @@ def _amount(message: Message) -> int:
 
 
 def _asked(message: Message, method: str, id: str, params: dict[str, Any]) -> Generator[Effect, Any, Any]:
-    """Ask Stripe, whose refusal is an answer to support."""
+    """Ask Stripe, whose refusal is an answer to support. A request about nothing would be another request of its API, and is not made."""
+    if not id and not method.endswith(".create"):
+        raise Refusal("resource_missing")
     try:
         return (yield CallStripe(method, message.account, id, params, key_of(message, method)))
     except StripeError as refusal:

@@ -11,7 +11,7 @@ from billsim.core.platform import Platform
 from billsim.core.time import iso
 from billsim.core.trace import DriftRecord
 from billsim.explore import edits
-from billsim.explore.shrink import smallest
+from billsim.explore.shrink import until_interrupted
 from billsim.explore.trial import Budget, Step, Trial
 from billsim.grading.watching import Watched, watch, with_warehouse
 from billsim.run import RunResult, run_scenario
@@ -20,15 +20,15 @@ from billsim.scenario.plan import Expect, ExpectedDrift, Outcome, Scenario
 from billsim.scenario.tales import told
 from billsim.warehouse.dataform import Graph
 from billsim.warehouse.grade import Grade, grade, is_pictured
-from billsim.warehouse.looking import DETECTED
-from billsim.warehouse.screening import Screen
+from billsim.warehouse.screening import DETECTED, Screen
 from billsim.warehouse.snapshots import Snapshot
 
 
 class BlindSpot(NamedTuple):
     """A story in which drift of `code` is missed, with `seed`, as small as was found with `runs`.
 
-    `pictured`: a mirror had it, so that a view might have told of it; else it lives and dies between two nights.
+    `pictured`: a mirror had it, so that a view might have told of it; else it lives and dies between two nights. `stopped`: Ctrl-C came before more
+    could go.
     """
 
     scenario: Scenario
@@ -37,6 +37,7 @@ class BlindSpot(NamedTuple):
     seed: int
     runs: int
     exhausted: bool
+    stopped: bool = False
 
 
 def candidates(marks: Grade) -> dict[str, bool]:
@@ -59,14 +60,14 @@ def blind_spot(
     progress: Callable[[Step], None] | None = None,
 ) -> BlindSpot | None:
     """The smallest story, within a budget, in which the project misses drift of a code, as it does in a run; None where the run's own story does not
-    miss it again.
+    miss it again. Ctrl-C ends it with the smallest story so far, if there is one that is no population.
     """
     blind = _Blind(graph, code, pictured, engine, budget, watched.platform, progress)
     answers = dict(watched.result.tape or ())
     if not blind.begin(edits.untold(told(watched.scenario, seed)), seed, answers):
         return None
-    exhausted = smallest(blind)
-    return BlindSpot(_finished(blind), code, pictured, blind.seed, blind.runs, exhausted)
+    exhausted, stopped = until_interrupted(blind)
+    return BlindSpot(_finished(blind), code, pictured, blind.seed, blind.runs, exhausted, stopped)
 
 
 class _Blind(Trial):
@@ -97,6 +98,7 @@ class _Blind(Trial):
         """Run a story, with its tape and its mirrors."""
         watched = watch(scenario, seed=self.seed, engine=self.engine, platform=self.platform, keep_tape=True)
         self._snapshots = watched.snapshots
+        self._screen.follow(watched.policy)
         return watched.result
 
     def fails(self, result: RunResult) -> bool:

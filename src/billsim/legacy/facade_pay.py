@@ -30,6 +30,8 @@ class FacadePay:
 def _pay(message: Message) -> Generator[Effect, Any, Invoice | None]:
     """Answer: the invoice as the browser comes back to it, or None if the card was declined or there was nothing to pay."""
     id = str(message.body.get("invoice", ""))
+    if not id:
+        return None
     try:
         invoice: Invoice = yield CallStripe("invoices.pay", message.account, id, {"off_session": False})
     except StripeError as refusal:

@@ -52,7 +52,7 @@ class Overtaking:
         here = self._waiting.get(emitted.customer)
         if here is None:
             return
-        for waiting in [waiting for waiting in here if _is_overtaken(waiting.journey, emitted)]:
+        for waiting in [waiting for waiting in here if is_overtaken(waiting.journey, emitted)]:
             self._send(waiting, AHEAD_MS)
 
     def memory(self) -> list[str]:
@@ -78,7 +78,8 @@ class Overtaking:
         self._post(emitted, after_ms + waiting.journey.after_ms)
 
 
-def _is_overtaken(journey: Journey, other: Emitted) -> bool:
+def is_overtaken(journey: Journey, other: Emitted) -> bool:
+    """Whether what an event waits for has happened with another of its customer's."""
     waiting = journey.emitted
     if waiting.origin == "w" and other.origin != "w":
         return False

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Mapping, Sequence
-from importlib import import_module
-from typing import Any, Protocol
+from typing import Protocol
 
 from msgspec.structs import replace
 
+from billsim.core.loading import LoadingError, load
+from billsim.core.nearest import nearest
 from billsim.core.policy import DunningPolicy
 from billsim.core.remediation import DRY_RUN, MODES, OFF, RemediationPolicy
 from billsim.ports import Component, Doors, Engine, Handles, Message
@@ -19,16 +18,8 @@ OWN = "remediation"
 _OURS: dict[str, tuple[str, ...]] = {driftcontrol.KIND: (driftcontrol.NAME, auto_resync_www.NAME)}
 
 
-class UnknownRemediationError(Exception):
-    """No such remediation; one line for people, with the nearest valid name as `hint` (or '')."""
-
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message, hint)
-        self.message = message
-        self.hint = hint
-
-    def __str__(self) -> str:
-        return f"{self.message} (did you mean {self.hint!r}?)" if self.hint else self.message
+class UnknownRemediationError(LoadingError):
+    """No such remediation, or nothing usable where it points."""
 
 
 def load_remediation(spec: str, policy: DunningPolicy, rules: RemediationPolicy) -> Doors | None:
@@ -48,7 +39,9 @@ def load_remediation(spec: str, policy: DunningPolicy, rules: RemediationPolicy)
     )
     if spec in MODES:
         return Doors(shipped, _OURS)
-    made = _made(spec)
+    if ":" not in spec:
+        raise UnknownRemediationError(f"unknown remediation {spec!r}; there are {', '.join(MODES)}, or package.module:factory", nearest(spec, MODES))
+    made = load(OWN, spec, UnknownRemediationError)
     if isinstance(made, Doors):
         return made
     if isinstance(made, Handles):
@@ -87,29 +80,3 @@ class Remediated:
         """The components that a message wakes."""
         named = self._wakes.get(message.kind)
         return self._engine.wakes(message) if named is None else named
-
-
-def _made(spec: str) -> Any:
-    module_name, _, attribute = spec.partition(":")
-    if not attribute:
-        raise UnknownRemediationError(f"unknown remediation {spec!r}; there are {', '.join(MODES)}, or package.module:factory", _nearest(spec))
-    here = os.getcwd()
-    if "" not in sys.path and here not in sys.path:  # an installed command does not look for modules where it is called
-        sys.path.insert(0, here)
-    try:
-        module = import_module(module_name)
-    except (ImportError, ValueError, SyntaxError) as failure:
-        raise UnknownRemediationError(f"remediation {spec!r}: cannot import {module_name!r}: {failure}") from failure
-    found = getattr(module, attribute, None)
-    if found is None:
-        raise UnknownRemediationError(f"remediation {spec!r}: {module_name!r} has no {attribute!r}")
-    try:
-        return found() if callable(found) else found
-    except Exception as failure:
-        raise UnknownRemediationError(f"remediation {spec!r}: calling {attribute!r} raised {type(failure).__name__}: {failure}") from failure
-
-
-def _nearest(spec: str) -> str:
-    from difflib import get_close_matches
-
-    return next(iter(get_close_matches(spec, MODES, n=1, cutoff=0.5)), "")

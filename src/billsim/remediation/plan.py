@@ -21,6 +21,7 @@ from billsim.ports import AccountState, Decision
 from billsim.remediation.audit import Refusal
 from billsim.remediation.bills import Bill, planned
 from billsim.remediation.restrictions import BAD_DEBT_GATE, INVOICE_METADATA_GATE
+from billsim.stores.subs_dunning import DunningRow
 
 BAD_DEBT, NO_SUCCESS, ACCOUNT_TYPE, PROFILE, METHOD, ENTITLEMENTS, LEDGER = (
     "bad_debt", "no_successful_payment", "account_type", "profile", "payment_method", "entitlements", "ledger",
@@ -98,15 +99,16 @@ def _gated(state: AccountState, decision: Decision, rules: RemediationPolicy, po
     """
     if rules.bad_debt_gate.lets(state.account):
         return decision
-    dunning, customer = state.dunning, state.stripe.customer
+    # Without a row an account is held to be healthy.
+    dunning, customer = state.dunning or DunningRow(state.account), state.stripe.customer
     keys = (policy.bad_debt_key, policy.bad_debt_since_key)
     others = {key: value for key, value in decision.metadata.items() if key not in keys}
     held = {key: customer.metadata[key] for key in keys if customer is not None and customer.metadata.get(key)}
     return replace(
         decision,
-        status=dunning.status if dunning is not None else decision.status,
-        retry_count=dunning.retry_count if dunning is not None else decision.retry_count,
-        escalation_level=dunning.escalation_level if dunning is not None else decision.escalation_level,
+        status=dunning.status,
+        retry_count=dunning.retry_count,
+        escalation_level=dunning.escalation_level,
         bad_debt=bool(state.profile is not None and state.profile.flags & policy.bad_debt_flag),
         metadata={**others, **held},
     )

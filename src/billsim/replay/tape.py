@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from billsim.core.platform import Platform
-from billsim.run import SHIPPED, Progress, RunResult, run_scenario
+from billsim.run import DIRECT, SHIPPED, Progress, RunResult, asking_through, run_scenario
 from billsim.rundir import RunDir, read_run, read_tape
 from billsim.scenario.errors import InputError
 from billsim.scenario.plan import Scenario
@@ -40,6 +40,7 @@ def record(
     tape: Mapping[str, int] | None = None,
     strict: bool = False,
     platform: Platform = SHIPPED,
+    stripe: str = DIRECT,
 ) -> RunResult:
     """Run a scenario and keep the run in the directory `out`; see `run_scenario`. Of tales, the story that was told is kept.
 
@@ -48,9 +49,11 @@ def record(
     scenario = told(scenario, seed)
     about = {"seed": seed, "engine": engine, **({"platform": msgspec.to_builtins(platform)} if platform != SHIPPED else {})}
     with RunDir(out, scenario, about) as kept:
+        attend = asking_through(stripe)
         result = run_scenario(
-            scenario, seed=seed, engine=engine, out=kept, progress=progress, tape=tape, strict=strict, platform=platform
+            scenario, seed=seed, engine=engine, out=kept, progress=progress, tape=tape, strict=strict, platform=platform, attend=attend
         )
+        result.data |= {"stripe": stripe} if stripe != DIRECT else {}
         result.data["run_dir"] = str(out)
         kept.finish(result.data)
     return result

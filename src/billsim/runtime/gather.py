@@ -78,12 +78,15 @@ def read_instants(undone: Sequence[Undo], parts: tuple[str, ...], label: str, be
     return found
 
 
-def gathered(shard: Shard, parts: tuple[str, ...], read_at: Mapping[str, int], sharers: Sequence[str]) -> AccountState:
+def gathered(
+    shard: Shard, parts: tuple[str, ...], read_at: Mapping[str, int], sharers: Sequence[str], objects: list[Any] | None = None
+) -> AccountState:
     """The account as the reads of `parts` found it; ends the gather.
 
-    `read_at` is when each branch was read that moved meanwhile, and `sharers` all accounts of the customer.
+    `read_at` is when each branch was read that moved meanwhile, and `sharers` all accounts of the customer. `objects`: what Stripe says that it has
+    now, in the order of a StripeState; where it was not asked, that is looked up in its book.
     """
-    rows, many, stripe = shard.rows, shard.many, _objects(shard)
+    rows, many, stripe = shard.rows, shard.many, on_the_books(shard) if objects is None else objects
     if read_at:
         rows, many, stripe = _as_of(shard.undo, read_at, rows, many, stripe)
     given_up(shard)
@@ -116,7 +119,7 @@ Rows = dict[str, Any]
 Kept = dict[str, dict[str, Any]]
 
 
-def _objects(shard: Shard) -> list[Any]:
+def on_the_books(shard: Shard) -> list[Any]:
     """The customer's objects at Stripe as they stand, as a StripeState has them."""
     book = shard.stripe
     if book is None:

@@ -47,6 +47,10 @@ _BEGUN = Answered(None, None)
 _AUTHORITIES = frozenset({"ope", "subs_customer"})
 
 
+Sight = Callable[[Shard, tuple[bool, ...]], list[Any]]
+"""What Stripe has of an account now, in the order of a StripeState; of each kind of object, whether it is asked for."""
+
+
 class Payments(Protocol):
     """The simulated Stripe, as a runtime calls it."""
 
@@ -76,6 +80,7 @@ class Runtime:
         self.payments = payments
         self.trace = trace
         self.host = host
+        self.look: Sight | None = None
         self.caller: Task | None = None
         self.stripe_trips = 0
         self.store_trips = 0
@@ -140,6 +145,10 @@ class Runtime:
         client = StripeClient(self, setbacks, self._finish[GatherAll], WAITING)
         self._begin[CallStripe] = client.begin
         self._finish |= {Sent: client.arrived, GatherAll: client.gathered, Look: client.gathered, Unheard: client.unheard, Again: client.again}
+
+    def go_through(self, payments: Payments, look: Sight) -> None:
+        """From now on Stripe is asked through `payments`, and gathers ask `look` for what it has."""
+        self.payments, self.look = payments, look
 
     def key_of_another(self, key: str) -> str | None:
         """The idempotency key of some other request."""
@@ -300,7 +309,8 @@ class Runtime:
         read_at = read_instants(shard.undo, effect.parts, label, began_ms, now, self.choices) if shard.undo else {}
         mapping = shard.rows.get("subs_customer")
         sharers = self.stores.by_customer.get(mapping.stripe_customer, ()) if mapping is not None else ()
-        state = gathered(shard, effect.parts, read_at, sharers)
+        objects = self.look(shard, branches(effect.parts).objects) if self.look is not None else None
+        state = gathered(shard, effect.parts, read_at, sharers, objects)
         task.seen.append(((now, read_at), effect, state))
         return state
 

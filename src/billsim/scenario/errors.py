@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from difflib import get_close_matches
+from billsim.core.nearest import nearest
+
+__all__ = ["InputError", "nearest"]
 
 
 class InputError(Exception):
@@ -25,9 +26,3 @@ class InputError(Exception):
         parts = [part for part in (where, self.key, self.message) if part]
         text = ": ".join(parts) + (f" (did you mean '{self.hint}'?)" if self.hint else "")
         return " ".join(text.split())
-
-
-def nearest(name: str, names: Iterable[str]) -> str:
-    """The valid name that looks most like `name`, or '' when none does."""
-    found = get_close_matches(name[:100], sorted(names), n=1, cutoff=0.5)
-    return found[0] if found else ""

@@ -31,6 +31,7 @@ from billsim.scenario.plan import GivenAccount, Scenario
 from billsim.stores import stripe_metadata
 from billsim.stores.base import Shard, Stores
 from billsim.stores.cf_prod import EntitlementRow
+from billsim.stores.ope import OpeSubscription
 from billsim.stores.subs_account import EMAIL_VERIFIED, AccountRow
 from billsim.stores.subs_customer import CustomerRow
 from billsim.stores.subs_dunning import DunningRow
@@ -266,12 +267,12 @@ class _Placing:
             else:
                 self._plant_keys(store, fields)
 
-    def _plant_keys(self, store: str, plans: Mapping[str, str]) -> None:
+    def _plant_keys(self, store: str, plans: Mapping[str, Any]) -> None:
         rows = self.shard.many.setdefault(store, {})
         name = self.account.account
         for key, value in plans.items():
             if store == "ope":
-                rows[key] = replace(rows[key], status=value)
+                _plant_bought(rows, key, value)
             else:
                 row = EntitlementRow if store == "cf_prod" else ZoneRow
                 rows[key] = row(name, key, value, version=1)
@@ -293,6 +294,16 @@ class _Placing:
         self.shard.stripe = stripe.books[book.id]
         failed = any(invoice.failed and invoice.status != "paid" for invoice in self.history.invoices)
         stripe.behave(self.deal.payment_method, _BEHAVIOURS[self.account.card or ("declines" if failed else "good")])
+
+
+def _plant_bought(rows: dict[str, OpeSubscription], path: str, value: Any) -> None:
+    """The status of a subscription of record; or, after a `/`, what it says of the interval or of the one item that it has."""
+    key, _, what = path.partition("/")
+    row = rows[key]
+    if what in ("", "interval"):
+        rows[key] = replace(row, **{what or "status": value})
+    else:
+        rows[key] = replace(row, items=(replace(row.items[0], **{what: value}),))
 
 
 def _enter(book: Book, bill: Billed) -> None:

@@ -43,7 +43,8 @@ class GivenAccount(Plan, frozen=True, kw_only=True):
     `started`: when the subscription began (default: 40 days before, or a month before the first given invoice).
     `subscription`: Stripe's status where it is not what the invoices imply (`incomplete`).
     `rows` plants fields that differ: store -> fields. In `cf_prod`, `www` and `ope` a field is a key (product, zone, OPE subscription) and its value
-    the plan or status; in `stripe_metadata` a key of the customer, or `<account>_<n>/<key>` of an invoice, and '' removes it.
+    the plan or status, or `<key>/<what>` in `ope`, where what was bought is another `plan`, `price`, `quantity` or `interval` than is billed; in
+    `stripe_metadata` a key of the customer, or `<account>_<n>/<key>` of an invoice, and '' removes it.
     """
 
     account: str
@@ -85,14 +86,30 @@ class ExpectedDrift(Plan, frozen=True, kw_only=True):
     cause: str | None = None
 
 
+class Shown(Plan, frozen=True, kw_only=True):
+    """A row that a view of the scenario's warehouse shows: one whose columns hold what `row` says of them, whatever the others hold. `night`: the
+    date of the mirror, as in "2026-03-14"; '' is the last one.
+    """
+
+    view: str
+    row: dict[str, Any]
+    night: str = ""
+
+    @property
+    def wanted(self) -> tuple[str, tuple[tuple[str, Any], ...]]:
+        """The view, and the columns with what they are to hold."""
+        return self.view, tuple(self.row.items())
+
+
 class Outcome(Plan, frozen=True, kw_only=True):
     """What a story leads to: exactly this drift stands open at quiescence.
 
-    `closed`, where it is given, is exactly the drift that opened and closed again on the way.
+    `closed`, where it is given, is exactly the drift that opened and closed again on the way. `shows`: rows that views show by night, among others.
     """
 
     drift: tuple[ExpectedDrift, ...] = ()
     closed: tuple[ExpectedDrift, ...] | None = None
+    shows: tuple[Shown, ...] = ()
 
 
 class Control(Plan, frozen=True, kw_only=True):

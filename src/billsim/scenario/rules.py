@@ -8,16 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import entry_points
-from typing import Any
 
-import msgspec
-
-from billsim.core.policy import BAD_DEBT, HEALTHY
 from billsim.core.time import DAY_MS
 from billsim.faults.base import MIRROR, PIPE, STRIPE, Dial, Fault
 from billsim.faults.catalogue import CATALOGUE
 from billsim.runtime.stripe_client import GATHER
-from billsim.scenario import candidates, population_data, rules_before
+from billsim.scenario import candidates, population_data, rules_before, rules_planted, shown
 from billsim.scenario.actions import ACTORS, DOABLE, Param, accept, actions_of, allowed
 from billsim.scenario.errors import InputError, nearest
 from billsim.scenario.locate import Spot
@@ -45,13 +41,10 @@ CURRENCY = re.compile(r"[a-z]{3}")
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./-]{0,199}")
 LABEL = re.compile(r"[we]/\S{1,500}")
 SPEC = re.compile(r"cmd:.*\S.*|[A-Za-z_][\w.]*:[A-Za-z_]\w*")
-PLANTABLE = ("subs_dunning", "subs_account", "subs_customer", "cf_prod", "ope", "www", stripe_metadata.NAME)
 MOST_ACCOUNTS = 1_000_000
 MOST_DAYS = 3_660
 MOST_TOLD, MOST_TOLD_ROWS, MOST_TOLD_DAYS = 8, 200, 90
 _PLAIN = Population(accounts=1, days=1)
-
-_LEDGER = "billing_prod is an audit trail: what it says follows from the invoices"
 
 
 class Rules:
@@ -226,49 +219,6 @@ def _invoice(rules: Rules, invoice: GivenInvoice, path: Path) -> None:
             raise rules.fail((*path, "last_attempt"), f"the schedule would have tried again {waited} days later, before the story's start")
 
 
-def _planted(rules: Rules) -> None:
-    for index, account in enumerate(rules.scenario.given):
-        for store, fields in account.rows.items():
-            path: Path = ("given", index, "rows", store)
-            if store == "billing_prod":
-                raise rules.fail(path, _LEDGER)
-            rules.one_of(store, PLANTABLE, path, "store")
-            for field, value in fields.items():
-                _plant(rules, store, field, value, (*path, field))
-                _planted_at(rules, account, store, field, (*path, field))
-
-
-def _planted_at(rules: Rules, account: GivenAccount, store: str, field: str, path: Path) -> None:
-    """Keys that name something of the account's must name something that it has."""
-    if store == "ope" and field != f"ope_{account.account}":
-        raise rules.fail(path, f"there is no subscription of record '{field}'", f"ope_{account.account}")
-    if store != stripe_metadata.NAME:
-        return
-    if not account.stripe_customer:
-        raise rules.fail(path, f"'{account.account}' has no Stripe customer that could hold it")
-    invoice = field.rpartition("/")[0]
-    names = [f"{account.account}_0", *(given.invoice for given in account.invoices)]
-    names += [f"{account.account}_1"] if account.failed_attempts or account.subscription in ("incomplete", "incomplete_expired") else []
-    if invoice and invoice not in names:
-        raise rules.fail(path, f"there is no invoice '{invoice}'", nearest(invoice, names))
-
-
-def _plant(rules: Rules, store: str, field: str, value: Any, path: Path) -> None:
-    """In a store of one row an account, a field of the row; in the others a key and what it holds."""
-    reader = Reader(Spot(rules.scenario.source, 0))
-    reader.fail = rules.fail  # type: ignore[method-assign]
-    if store in SCHEMAS and not SCHEMAS[store].many:
-        known = {info.name: info for info in msgspec.structs.fields(SCHEMAS[store].row) if info.name not in ("account", "version")}
-        rules.one_of(field, known, path, "field")
-        reader.value(known[field].type, value, path)
-        if (store, field) == ("subs_dunning", "status"):
-            rules.one_of(value, (HEALTHY, "retrying", "delinquent", BAD_DEBT), path, "status")
-    else:
-        reader.plain(str, value, path)
-        if store == "ope":
-            rules.one_of(value, ("active", "canceled"), path, "status")
-
-
 def _timeline(rules: Rules) -> None:
     scenario = rules.scenario
     before = scenario.start
@@ -326,6 +276,8 @@ def _expect(rules: Rules) -> None:
             for list_key in ("drift", "closed"):
                 for index, drift in enumerate((getattr(outcome, list_key) if outcome else ()) or ()):
                     _drift(rules, drift, (*path, key, list_key, index))
+            for index, each in enumerate(getattr(outcome, "shows", ())):
+                shown.check(rules, each, (*path, key, "shows", index))
         if expect.control is not None:
             _control(rules, expect.control, (*path, "control"))
 
@@ -481,7 +433,7 @@ RULES: tuple[Callable[[Rules], None], ...] = (
     _accounts,
     _prices,
     _invoices,
-    _planted,
+    rules_planted.planted,
     _timeline,
     _expect,
     _judge,

@@ -80,6 +80,12 @@ MARKS = (
     "valve_most_share",
     "valve_failures",
     "valve_most_zones",
+    "element_expected_in_stripe",
+    "element_bad_debt_item",
+    "element_deleted_from_ope",
+    "element_contract",
+    "element_delayed_upgrade",
+    "element_missing_price",
 )
 ENGINES = ("legacy", "recompute", "noop", "all_healthy", "all_bad", "cancel_all", "void_all")
 INSTRUMENTS = ("card", "paypal", "sepa_debit")

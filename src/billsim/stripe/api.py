@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -10,14 +10,15 @@ from billsim.core.choices import Choices
 from billsim.core.ids import short
 from billsim.core.kernel import Kernel
 from billsim.core.time import MINUTE_MS
-from billsim.stripe import billing_cycle, collection, disputes, mandates, pending_updates, setup_intents
-from billsim.stripe.backend import FOREVER_MS, Act, Backend, Outbox
+from billsim.stripe import billing_cycle, collection, disputes, mandates, pausing, paying, pending_updates, refunds, setup_intents
+from billsim.stripe.backend import FOREVER_MS, Act, Backend
 from billsim.stripe.cards import RESULTS, CardBehaviour
 from billsim.stripe.idempotency import IdempotencyKeys
-from billsim.stripe.lists import Page
+from billsim.stripe.kinds import Outbox
+from billsim.stripe.lists import Page, page_of
 from billsim.stripe.methods import Method, method
-from billsim.stripe.objects import Book, Dispute, Emitted, Invoice, Mandate, Price, SetupIntent, StripeError, StripeObject
-from billsim.stripe.params import check
+from billsim.stripe.objects import Book, Dispute, Emitted, Invoice, Mandate, Price, Product, SetupIntent, StripeError, StripeObject
+from billsim.stripe.params import check, missing_reference
 from billsim.stripe.rate_limits import RateLimits
 from billsim.stripe.retry_schedule import is_used_up
 from billsim.stripe.settings import StripeSettings
@@ -33,8 +34,15 @@ _STEPS = {
     "due": billing_cycle.overdue,
     "expire": billing_cycle.expire,
     "trial_will_end": billing_cycle.trial_will_end,
+    "collect_again": pausing.collect_again,
+    "give_up_resuming": pausing.give_up,
     "lapse": pending_updates.lapse,
     "lose": disputes.lose,
+    "judge": disputes.judge,
+    "disputed": disputes.arise,
+    "refund": refunds.settle,
+    "pay": paying.answer,
+    "let_go": paying.let_go,
 }
 
 
@@ -43,15 +51,24 @@ class Stripe:
 
     Every change replaces a frozen object in its customer's book and is told to the outbox, then its events are. What Stripe does by itself are tasks
     `w/stripe/<object>/<step>`; what is done by request is named by the caller's task. `books` holds each customer's objects, by customer id: a book
-    is one object for good, and may be kept. `prices` holds the prices, by id.
+    is one object for good, and may be kept. `prices` holds the prices, by id. `whole`: objects keep also what nobody in a world asks for: what a line
+    was priced by, why a subscription ended; and the events that go with that leave. `beside`: another part of the same account, on a clock of its
+    own.
     """
 
-    def __init__(self, kernel: Kernel, choices: Choices, settings: StripeSettings, outbox: Outbox) -> None:
+    def __init__(
+        self, kernel: Kernel, choices: Choices, settings: StripeSettings, outbox: Outbox, *, whole: bool = False, beside: Stripe | None = None
+    ) -> None:
         self._backend = Backend(kernel, choices, settings, outbox, _STEPS)
+        self._backend.is_whole = whole
+        if beside is not None:
+            self._backend.share(beside._backend)
         self._keys = IdempotencyKeys()
         self._limits = RateLimits(settings)
         self.books: dict[str, Book] = self._backend.books
         self.prices: dict[str, Price] = self._backend.prices
+        self.products: dict[str, Product] = self._backend.products
+        self.unattached: Book = self._backend.unattached
 
     # -- the past
 
@@ -87,16 +104,17 @@ class Stripe:
 
     # -- requests
 
-    def call(self, name: str, id: str, params: dict[str, Any], *, key: str | None, task: str) -> Any:
+    def call(self, name: str, id: str, params: dict[str, Any], *, key: str | None, task: str, once: bool = True) -> Any:
         """Perform the request `name` (`invoices.pay`) on the object `id` now; answers the object, or a Page of them.
 
-        For a `create`, `id` may name the new object; empty, it is derived from `task`. `key` is the idempotency key. Raises StripeError.
+        For a `create`, `id` may name the new object; empty, it is derived from `task`. `key` is the idempotency key; without `once` the caller sees
+        to it that nothing is performed twice under it. Raises StripeError.
         """
         if self._limits.is_set:
             self._limits.admit(name, self._backend.kernel.now)
         asked = method(name)
         check(params, asked.params, asked.required)
-        if asked.reads or key is None:
+        if asked.reads or key is None or not once:
             return self._perform(asked, name, id, params, key, task)
         return self._keys.once(key, (name, id, params), self._backend.kernel.now, partial(self._perform, asked, name, id, params, key, task))
 
@@ -112,9 +130,29 @@ class Stripe:
         """An idempotency key that some other request came with, where one did."""
         return self._keys.latest(besides=key)
 
+    def find(self, id: str) -> Any | None:
+        """The object of this id, of whatever kind, or None; a customer who sleeps is not woken for it."""
+        return self._backend.find(id)
+
     def _perform(self, asked: Method, name: str, id: str, params: dict[str, Any], key: str | None, task: str) -> Any:
-        with Act.of_call(self._backend, task, name, key) as act:
-            return asked.perform(act, id, params)
+        try:
+            with Act.of_call(self._backend, task, name, key) as act:
+                return asked.perform(act, id, params)
+        except StripeError as refused:
+            # Where something is missing it is told whether the path names it or a parameter.
+            if refused.status == 404 and refused.code == "resource_missing" and not refused.param:
+                raise missing_reference(refused, id, params) from None
+            raise
+
+    def home(self, id: str) -> Book | None:
+        """The book that an object of the account is in, whichever of its clocks it lives by; that of nobody's objects has the id ''. None for no
+        object.
+        """
+        return self._backend.home(id)
+
+    def page(self, found: Iterable[Any], params: dict[str, Any], url: str) -> Page:
+        """A page of objects that the account keeps elsewhere, newest first. Raises StripeError."""
+        return page_of(self._backend, found, params, url)
 
     # -- the world around
 
@@ -131,18 +169,26 @@ class Stripe:
         """The customer's next on-session payment stops at `requires_action`."""
         self._backend.cards.challenge(customer)
 
-    def confirm(self, payment_intent: str, task: str) -> None:
-        """The customer has confirmed at the bank: the payment goes through, unless it was overtaken. Raises StripeError (404)."""
+    def confirm(self, payment_intent: str, task: str, *, succeeds: bool = True) -> None:
+        """The customer has confirmed at the bank: the payment goes through, unless it was overtaken; or could not confirm it.
+
+        Raises StripeError (404).
+        """
         intent = self._backend.payment_intent(payment_intent)
         with self._at_the_bank(task) as act:
-            collection.confirmed_by_bank(act, intent)
+            paying.confirmed_by_bank(act, intent, succeeds=succeeds)
 
-    def confirm_setup(self, setup_intent: str, task: str) -> None:
-        """The customer has confirmed at the bank that a payment method may be used; nothing where that was not asked. Raises StripeError (404)."""
+    def confirm_setup(self, setup_intent: str, task: str, *, succeeds: bool = True) -> None:
+        """The customer has confirmed at the bank that a payment method may be used, or could not; nothing where that was not asked.
+
+        Raises StripeError (404).
+        """
         intent: SetupIntent = self._backend.found("setup_intent", setup_intent)
         with self._at_the_bank(task) as act:
-            if intent.status == "requires_action":
+            if intent.status == "requires_action" and succeeds:
                 setup_intents.succeed(act, intent)
+            elif intent.status == "requires_action":
+                setup_intents.refused_by_bank(act, intent)
 
     def revoke_mandate(self, mandate: str, task: str) -> Mandate:
         """The customer takes back the leave to debit a payment method: debits fail from now on. Raises StripeError (404)."""
@@ -202,14 +248,17 @@ class Stripe:
             return
         backend, told = self._backend, emitted.event.data.object
         draft = backend.books[emitted.customer].invoices.get(told.id) if isinstance(told, Invoice) and emitted.customer in backend.books else None
-        if draft is not None and draft.status == "draft":
+        if draft is not None and draft.status == "draft" and not draft.says("automatically_finalizes_at"):
             backend.finalize_by(draft.id, at_ms + backend.settings.finalize_after_minutes * MINUTE_MS)
             backend.arm(draft)
 
     def memory(self) -> list[Any]:
-        """What becomes of later requests by, apart from the books: cards, the keys and number of requests, and when drafts are finalised."""
-        drafts = self._backend.finalizes_at
-        return [self._backend.cards.memory(), self._keys.memory(), self._limits.memory(), sorted(drafts.items())]
+        """What becomes of later requests by, apart from the books: cards, the keys and number of requests, when drafts are finalised and
+        resumptions given up.
+        """
+        backend = self._backend
+        planned = [sorted(backend.finalizes_at.items()), sorted(backend.resumes.items())]
+        return [backend.cards.memory(), self._keys.memory(), self._limits.memory(), *planned]
 
     def close(self) -> None:
         """Forget every object and timer: nothing happens at Stripe any more."""

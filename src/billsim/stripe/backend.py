@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -14,6 +14,7 @@ from billsim.core.kernel import Call, Kernel
 from billsim.core.time import HOUR_MS, MINUTE_MS
 from billsim.stripe.cards import Cards
 from billsim.stripe.events import previous_attributes, short_kind
+from billsim.stripe.kinds import BELONGS_BY, CALLED, HAVE_TIMERS, OF_NOBODY, OF_ONE_INVOICE, OF_THE_DAY, SHELVES, Outbox, as_method, taken_out
 from billsim.stripe.objects import (
     Book,
     Charge,
@@ -23,9 +24,12 @@ from billsim.stripe.objects import (
     EventData,
     EventRequest,
     Invoice,
+    LegacyCard,
     PaymentIntent,
     PaymentMethod,
     Price,
+    Product,
+    Source,
     StripeError,
     Subscription,
 )
@@ -33,47 +37,14 @@ from billsim.stripe.settings import StripeSettings
 from billsim.stripe.timers import Due, last_intent, of_dispute, of_invoice, of_subscription
 from billsim.stripe.transitions import TABLES, check
 
-# Where a Book keeps the objects of a kind.
-_SHELVES = {
-    "payment_method": "payment_methods",
-    "subscription": "subscriptions",
-    "invoice": "invoices",
-    "payment_intent": "payment_intents",
-    "charge": "charges",
-    "invoiceitem": "invoice_items",
-    "refund": "refunds",
-    "credit_note": "credit_notes",
-    "dispute": "disputes",
-    "setup_intent": "setup_intents",
-    "mandate": "mandates",
-}
-# Objects that have no customer of their own, and the field that names the object whose customer they belong to.
-_BELONGS_BY = {"dispute": "charge", "mandate": "payment_method"}
-# Objects that Stripe does something with by itself.
-_HAVE_TIMERS = frozenset({"invoice", "subscription", "dispute"})
-# Objects that belong to one invoice alone: what happens to them is numbered as it is for the invoice.
-_OF_ONE_INVOICE = frozenset({"invoice", "payment_intent", "charge"})
-# Objects that every renewal touches: they have a customer, and none changes it.
-_OF_THE_DAY = frozenset({"invoice", "payment_intent", "charge", "subscription"})
 _NAMES_KEPT = 200_000
 # What Stripe does by itself has no request.
 NO_REQUEST = EventRequest()
 FOREVER_MS = 1 << 62
+NOTHING: Mapping[str, Any] = {}
 
 Step = Callable[["Backend", str], None]
 """What Stripe does by itself with the object of an id, as its timer falls due."""
-
-
-class Outbox(Protocol):
-    """Where Stripe's changes and events go: the world."""
-
-    def changed(self, customer: str, kind: str, id: str, old: Any, new: Any, task: str, cause: str) -> None:
-        """An object of `kind` was made (`old` None) or replaced, by `task`, because of `cause`."""
-        ...
-
-    def emitted(self, emitted: Emitted) -> None:
-        """An event was made; after all changes of the act that it tells of."""
-        ...
 
 
 class Backend:
@@ -87,10 +58,21 @@ class Backend:
         self.cards = Cards(choices)
         self.books: dict[str, Book] = {}
         self.prices: dict[str, Price] = {}
+        self.products: dict[str, Product] = {}
+        # In which order objects were made, where anybody may list those of a second.
+        self.made: dict[str, int] = {}
+        # When the bank answers payments that it is processing, in unix seconds, by payment intent, where a test number says when.
+        self.settles: dict[str, int] = {}
+        # The customers that were deleted.
+        self.deleted: set[str] = set()
         self.unattached = Book("")
         self.finalizes_at: dict[str, int] = {}
         self.horizon_ms = FOREVER_MS
         self.is_quiet = False
+        # Whether objects keep also what only their reader wants: what a line was priced by, why a subscription ended.
+        self.is_whole = False
+        # When what resumes a paused subscription is given up, in unix seconds, by subscription.
+        self.resumes: dict[str, int] = {}
         self.wake: Callable[[str], None] = _nobody
         self._steps = steps
         self._expected: list[tuple[str, int]] = []
@@ -104,25 +86,32 @@ class Backend:
         """The simulated instant, in whole seconds."""
         return self.kernel.now // 1000
 
+    def share(self, other: Backend) -> None:
+        """Be another part of `other`'s account: customers and timers are each one's own, everything else is both's."""
+        self.cards, self.prices, self.products, self.unattached = other.cards, other.prices, other.products, other.unattached
+        self.made, self._homes, self._names = other.made, other._homes, other._names
+
     # -- objects
 
     def place(self, thing: Any) -> Any:
         """Put an object in its customer's book (a payment method may change books); returns what it was before."""
         id, kind = thing.id, thing.object
         book = self._homes.get(id)
+        if self.is_whole:
+            self.made.setdefault(id, len(self.made))
         if kind == "customer":
             book = self._homes[id] = book or self._book_of(id)
             old, book.customer = book.customer, thing
             return old
-        shelf, left = _SHELVES[kind], book
-        if book is None or book.id != (self.owner(thing) if kind in _BELONGS_BY else thing.customer or ""):
+        shelf, left = SHELVES[kind], book
+        if book is None or book.id != (self.owner(thing) if kind in BELONGS_BY else thing.customer or ""):
             book = self._homes[id] = self._book_of(self.owner(thing))
         things: dict[str, Any] = getattr(book, shelf)
         # A new dict each time: whoever gathered the customer keeps the one that it saw.
         setattr(book, shelf, {**things, id: thing})
         if left is None or left is book:
             return things.get(id)
-        old = _taken_out(left, shelf, id)
+        old = taken_out(left, shelf, id)
         if book is self.unattached:
             # What was charged with a method that is gone says still what that was (https://docs.stripe.com/api/charges/object).
             setattr(left, shelf, {**getattr(left, shelf), id: thing})
@@ -146,15 +135,24 @@ class Backend:
             if kind == "customer":
                 made.customer = thing
             else:
-                getattr(made, _SHELVES[kind])[id] = thing
+                getattr(made, SHELVES[kind])[id] = thing
+
+    def remove(self, thing: Any) -> None:
+        """Take an object out of its book, for good."""
+        taken_out(self._homes.pop(thing.id), SHELVES[thing.object], thing.id)
+        self.finalizes_at.pop(thing.id, None)
+        if (timer := self._timers.pop(thing.id, None)) is not None:
+            timer[1].cancelled = True
 
     def owner(self, thing: Any) -> str:
         """The customer that an object belongs to, '' for none."""
         kind = thing.object
         if kind == "customer":
             return str(thing.id)
-        if kind in _BELONGS_BY:
-            book = self.home(getattr(thing, _BELONGS_BY[kind]))
+        if kind in OF_NOBODY:
+            return ""
+        if kind in BELONGS_BY:
+            book = self.home(getattr(thing, BELONGS_BY[kind]))
             return book.id if book is not None else ""
         return thing.customer or ""
 
@@ -171,14 +169,14 @@ class Backend:
     def take(self, book: Book) -> None:
         """Take a whole customer, of whom nothing was known."""
         self.books[book.id] = self._homes[book.id] = book
-        for shelf in _SHELVES.values():
+        for shelf in SHELVES.values():
             for id in getattr(book, shelf):
                 self._homes[id] = book
 
     def forget(self, customer: str) -> None:
         """Let a whole customer go: its objects, and what Stripe was to do with them."""
         book = self.books.pop(customer, None)
-        for id in [] if book is None else [customer, *(id for shelf in _SHELVES.values() for id in getattr(book, shelf))]:
+        for id in [] if book is None else [customer, *(id for shelf in SHELVES.values() for id in getattr(book, shelf))]:
             self._homes.pop(id, None)
             self.finalizes_at.pop(id, None)
             if (timer := self._timers.pop(id, None)) is not None:
@@ -192,16 +190,25 @@ class Backend:
             book = self._homes.get(id)
         return book
 
+    def find(self, id: str) -> Any | None:
+        """The object of this id, of whatever kind, or None. Nobody is woken."""
+        book = self._homes.get(id)
+        if book is None:
+            return self.prices.get(id) or self.products.get(id)
+        if id == book.id:
+            return book.customer
+        return next((shelf[id] for shelf in [getattr(book, name) for name in SHELVES.values()] if id in shelf), None)
+
     def exists(self, id: str) -> bool:
         """Whether any object has this id."""
-        return self.home(id) is not None or id in self.prices
+        return self.home(id) is not None or id in self.prices or id in self.products
 
     def free(self, id: str) -> str:
         """`id`, or `id#2` and so on where one task makes several objects of a kind. It is derived from a task or from what is here already, so that
         nobody who sleeps has it.
         """
         taken, count = id, 1
-        while taken in self._homes or taken in self.prices:
+        while taken in self._homes or taken in self.prices or taken in self.products:
             count += 1
             taken = f"{id}#{count}"
         return taken
@@ -212,7 +219,9 @@ class Backend:
             self.wake(customer or "")
         for id in [customer] if customer else sorted(self.books):
             if id in self.books:
-                yield from getattr(self.books[id], _SHELVES[kind]).values()
+                yield from getattr(self.books[id], SHELVES[kind]).values()
+        if not customer:
+            yield from getattr(self.unattached, SHELVES[kind]).values()
 
     def customer(self, id: str) -> Customer:
         """The customer of this id. Raises StripeError (404 `resource_missing`), as the others do."""
@@ -248,20 +257,31 @@ class Backend:
         book = self._homes.get(id)
         return (book.charges.get(id) if book is not None else None) or self._woken("charge", id)
 
+    def product(self, id: str) -> Product:
+        """The product of this id."""
+        return self.products.get(id) or self._woken("product", id)
+
+    def source(self, id: str) -> LegacyCard | Source | None:
+        """The card or source of the older kind of this id, or None."""
+        book = self.home(id)
+        return book.sources.get(id) if book is not None else None
+
     def found(self, kind: str, id: str) -> Any:
         """The object of this kind and id, of those that are asked for seldom."""
         book = self._homes.get(id)
-        return (getattr(book, _SHELVES[kind]).get(id) if book is not None else None) or self._woken(kind, id)
+        return (getattr(book, SHELVES[kind]).get(id) if book is not None else None) or self._woken(kind, id)
 
     def _woken(self, kind: str, id: str) -> Any:
         """An object that is there once its customer, who sleeps, is woken. Raises StripeError (404 `resource_missing`)."""
         book, found = self.home(id), None
-        if book is not None and kind in _SHELVES:
-            found = getattr(book, _SHELVES[kind]).get(id)
+        if book is not None and kind in SHELVES:
+            found = getattr(book, SHELVES[kind]).get(id)
         elif book is not None and kind == "customer" and book.id == id:
             found = book.customer
+        if found is None and kind == "payment_method" and book is not None and id in book.sources:
+            found = as_method(book.sources[id])
         if found is None:
-            raise StripeError(404, "invalid_request_error", "resource_missing", f"No such {kind}: {id!r}.")
+            raise StripeError(404, "invalid_request_error", "resource_missing", f"No such {CALLED.get(kind, kind)}: {id!r}")
         return found
 
     def last_intent(self, invoice: Invoice) -> PaymentIntent | None:
@@ -318,9 +338,9 @@ class Backend:
         """
         id, now = thing.id, self.kernel.now
         if thing.object == "invoice":
-            due = of_invoice(thing, self._homes[id], self.finalizes_at.get(id, 0), now)
+            due = of_invoice(thing, self._homes[id], self.finalizes_at.get(id, 0), now, self.settles)
         else:
-            due = of_subscription(thing, now) if thing.object == "subscription" else of_dispute(thing)
+            due = of_subscription(thing, now, self.resumes.get(id)) if thing.object == "subscription" else of_dispute(thing, now)
         if due is not None and (self.is_quiet or not now <= due[0] <= self.horizon_ms):
             due = None
         armed = self._timers.get(id)
@@ -340,6 +360,13 @@ class Backend:
     def expect(self, subscription: str, instant_ms: int) -> None:
         """The subscription, whose customer sleeps, renews at this instant."""
         self._expected.append((subscription, instant_ms))
+
+    def later(self, id: str, instant_ms: int, step: str) -> None:
+        """Do `step` with an object that has no timer of its own state, in place of what was to be done with it."""
+        if (armed := self._timers.pop(id, None)) is not None:
+            armed[1].cancelled = True
+        if not self.is_quiet and instant_ms <= self.horizon_ms:
+            self._set(id, (instant_ms, step), id)
 
     def _due(self, timer: tuple[str, str]) -> None:
         id, step = timer
@@ -368,13 +395,6 @@ class Backend:
 
 def _nobody(_id: str) -> None:
     """Nobody sleeps."""
-
-
-def _taken_out(book: Book, shelf: str, id: str) -> Any:
-    left = dict(getattr(book, shelf))
-    old = left.pop(id)
-    setattr(book, shelf, left)
-    return old
 
 
 class Act:
@@ -423,25 +443,42 @@ class Act:
         old = backend.place(new)
         if old is not None and kind in TABLES and old.status != new.status:
             check(kind, id, old.status, new.status)
-        customer = new.customer if kind in _OF_THE_DAY else backend.owner(new) or (backend.owner(old) if old is not None else "")
+        customer = new.customer if kind in OF_THE_DAY else backend.owner(new) or (backend.owner(old) if old is not None else "")
         backend.outbox.changed(customer or "", kind, id, old, new, self.task, self.cause)
-        if kind in _HAVE_TIMERS:
+        if kind in HAVE_TIMERS:
             self._touched[id] = new
         return new
+
+    def arm(self, thing: Any) -> None:
+        """The object's timer is set anew as this ends, though the object may look as before."""
+        self._touched[thing.id] = thing
+
+    def remove(self, old: Any) -> None:
+        """Delete an object."""
+        customer = self.backend.owner(old)
+        self.backend.remove(old)
+        self.backend.outbox.changed(customer, old.object, old.id, old, None, self.task, self.cause)
+        self._touched.pop(old.id, None)
 
     def emit(self, type: str, thing: Any, previous: dict[str, Any] | None = None, *, tag: str = "") -> None:
         """Tell of `thing` as it now stands, and of its `previous` attributes; `tag` ends the event's name where the act's own would not be unique."""
         id, kind = thing.id, thing.object
-        name = f"{id}.{short_kind(type)}.{tag or (self.near if kind in _OF_ONE_INVOICE else self.far)}"
+        name = f"{id}.{short_kind(type)}.{tag or (self.near if kind in OF_ONE_INVOICE else self.far)}"
         if self.is_call:
             name = self.backend.unique(name)
         data = EventData(thing, previous)
         event = Event(id=f"evt_{name}", created=self.now_s, data=data, livemode=thing.livemode, request=self.request, type=type)
-        customer = thing.customer if kind in _OF_THE_DAY else self.backend.owner(thing)
+        customer = thing.customer if kind in OF_THE_DAY else self.backend.owner(thing)
         if not customer and previous is not None:
             # What was somebody's until now is still told of to them.
             customer = previous.get("customer")
         self._events.append(Emitted(event, name, self.origin, customer or "", self.at_ms))
+
+    def tell(self, type: str, thing: Any, old: Any = None, changes: Mapping[str, Any] = NOTHING) -> None:
+        """Tell of a product or a price, where anybody hears of those: of what was before, where `changes` were made to `old`."""
+        if self.backend.is_whole:
+            self.backend.made.setdefault(thing.id, len(self.backend.made))
+            self.emit(type, thing, previous_attributes(old, changes) if old is not None else None)
 
     def update(self, type: str, old: Any, /, *, tag: str = "", **changes: Any) -> Any:
         """Change fields of `old` and tell of it; nothing where they have these values. Returns what then stands."""

@@ -9,13 +9,15 @@ from msgspec.structs import replace
 from billsim.core.ids import short
 from billsim.stripe import charges, customers, invoices, payment_intents, pending_updates, subscriptions
 from billsim.stripe.backend import Act, Backend
-from billsim.stripe.cards import NO_METHOD, Decline, Outcome
+from billsim.stripe.cards import NO_METHOD, PAID, Decline, Outcome
 from billsim.stripe.naming import stem
-from billsim.stripe.objects import Invoice, InvoicePayment, PaymentIntent, StripeError, Subscription
+from billsim.stripe.objects import Invoice, InvoicePayment, PaymentIntent, Subscription
 from billsim.stripe.params import Types, refusal
 from billsim.stripe.retry_schedule import is_used_up, next_attempt
 
-PAY: Types = {"payment_method": str, "off_session": bool}
+CONFIRM: Types = {"payment_method": str, "off_session": bool}
+_TAKES_OPEN = "You can only pass in open invoices. This invoice isn't open."
+PAY: Types = {**CONFIRM, "source": str, "mandate": str, "forgive": bool, "paid_out_of_band": bool}
 
 
 class Try(NamedTuple):
@@ -44,14 +46,19 @@ def method_of(backend: Backend, invoice: Invoice) -> str | None:
     """
     book = backend.books[invoice.customer]
     subscription = book.subscriptions.get(invoice.subscription or "")
-    of_customer = (book.customer.invoice_settings.default_payment_method or book.customer.default_source) if book.customer else None
-    return invoice.default_payment_method or (subscription.default_payment_method if subscription else None) or of_customer
+    own = invoice.default_payment_method or invoice.says("default_source")
+    if own is None and subscription is not None:
+        own = subscription.default_payment_method or subscription.says("default_source")
+    if own is not None or book.customer is None:
+        return own
+    return book.customer.invoice_settings.default_payment_method or book.customer.default_source
 
 
 def default_method_of(backend: Backend, subscription: Subscription) -> str | None:
     """What a subscription's invoices are collected with: its own payment method, else its customer's."""
     customer = backend.customer(subscription.customer)
-    return subscription.default_payment_method or customer.invoice_settings.default_payment_method or customer.default_source
+    own = subscription.default_payment_method or subscription.says("default_source")
+    return own or customer.invoice_settings.default_payment_method or customer.default_source
 
 
 def is_collecting(invoice: Invoice) -> bool:
@@ -87,7 +94,7 @@ def settle(backend: Backend, id: str) -> None:
     """The bank answers for a payment that it has been processing."""
     invoice = backend.invoice(id)
     intent = backend.last_intent(invoice)
-    outcome = backend.cards.pay(intent.payment_method if intent else None, backend.kernel.now)
+    outcome = backend.cards.answer(intent.payment_method if intent else None, backend.kernel.now)
     settle_with(backend, invoice, outcome, backend.own_task(id, f"settle{invoice.attempt_count}"), "bank")
 
 
@@ -107,7 +114,7 @@ def settle_with(backend: Backend, invoice: Invoice, outcome: Outcome, task: str,
 
 
 def pay(act: Act, id: str, params: dict[str, Any]) -> Invoice:
-    """Collect an invoice now. `off_session` is true by default, as at Stripe.
+    """Collect an invoice now. `off_session` is true by default, as at Stripe. `paid_out_of_band`: the customer has paid, and not by Stripe.
 
     Where the bank wants a confirmation, the invoice is answered still open.
     Raises StripeError: 402 `card_declined` after a decline, which is recorded; 400 where the invoice or its payment does not allow it.
@@ -116,15 +123,31 @@ def pay(act: Act, id: str, params: dict[str, Any]) -> Invoice:
     invoice = backend.invoice(id)
     invoices.require_status(invoice, "open", "uncollectible", "draft")
     invoices.refuse_processing(backend.last_intent(invoice))
-    method = params.get("payment_method") or method_of(backend, invoice)
+    if params.get("paid_out_of_band"):
+        return _paid_elsewhere(act, invoice)
+    method = params.get("payment_method") or params.get("source") or method_of(backend, invoice)
     if method is None:
         raise refusal("resource_missing", "There is no payment method to charge: invoice, subscription and customer have no default.")
     backend.owned_method(invoice.customer, method)
     if invoice.status == "draft":
         invoice = invoices.finalize(act, invoice)
         if invoice.status == "paid":
+            subscriptions.invoice_paid(act, invoice)
             return invoice
     return pay_with(act, invoice, method, on_session=params.get("off_session") is False)
+
+
+def _paid_elsewhere(act: Act, invoice: Invoice) -> Invoice:
+    if invoice.status == "draft":
+        invoice = invoices.finalize(act, invoice)
+    if invoice.status != "paid":
+        intent = act.backend.last_intent(invoice)
+        if intent is not None:
+            payment_intents.abandon(act, intent)
+        invoice = invoices.set_paid(act, invoice, counts=False, off_stripe=True)
+    subscriptions.invoice_paid(act, invoice)
+    customers.set_delinquent(act, invoice.customer, False)
+    return invoice
 
 
 def pay_by_request(act: Act, invoice: Invoice, payment: Payment) -> None:
@@ -138,7 +161,8 @@ def pay_with(act: Act, invoice: Invoice, method: str, *, on_session: bool) -> In
     outcome = act.backend.cards.pay_for(invoice.customer, method, act.backend.kernel.now, on_session=on_session)
     pay_by_request(act, invoice, Payment(method, outcome))
     if outcome.decline is not None:
-        raise StripeError(402, "card_error", outcome.decline.code, outcome.decline.message)
+        intent = act.backend.last_intent(act.backend.invoice(invoice.id))
+        raise payment_intents.refusal_of(act, intent.id if intent is not None else "", outcome.decline, method)
     return act.backend.invoice(invoice.id)
 
 
@@ -151,25 +175,26 @@ def confirm_by_request(act: Act, id: str, params: dict[str, Any]) -> PaymentInte
     method = params.get("payment_method") or intent.payment_method or method_of(act.backend, invoice)
     if method is None:
         raise refusal("payment_intent_unexpected_state", f"{id} has no payment method to confirm with.")
-    act.backend.owned_method(invoice.customer, method)
     pay_with(act, invoice, method, on_session=not params.get("off_session"))
     return act.backend.payment_intent(id)
 
 
-def confirmed_by_bank(act: Act, intent: PaymentIntent) -> None:
-    """The customer has confirmed, or the bank has processed: the payment goes through. One that was overtaken comes to nothing."""
+def confirmed_by_bank(act: Act, intent: PaymentIntent, outcome: Outcome = PAID) -> None:
+    """The customer has confirmed, or the bank has processed: the payment goes through, unless its `outcome` is another. One that was overtaken comes
+    to nothing.
+    """
     invoice = act.backend.invoice_of(intent)
     if invoice is None or intent.status not in ("requires_action", "processing"):
         return
     pending = intent.latest_charge if intent.status == "processing" else None
     charge = pending or act.backend.free(f"ch_{stem(invoice.id)}.{short(act.task)}")
-    take(act, invoice, Try(intent.payment_method, charge, counts=invoice.attempt_count == 0, is_automatic=False), Outcome("paid"))
+    take(act, invoice, Try(intent.payment_method, charge, counts=invoice.attempt_count == 0, is_automatic=False), outcome)
 
 
 def void(act: Act, id: str, params: dict[str, Any]) -> Invoice:
     """It is not owed after all. Raises StripeError."""
     invoice = act.backend.invoice(id)
-    invoices.require_status(invoice, "open", "uncollectible")
+    invoices.require_status(invoice, "open", "uncollectible", says=_TAKES_OPEN)
     invoices.refuse_processing(act.backend.last_intent(invoice))
     voided = invoices.set_void(act, invoice)
     subscriptions.invoice_voided(act, voided)
@@ -179,7 +204,7 @@ def void(act: Act, id: str, params: dict[str, Any]) -> Invoice:
 def mark_uncollectible(act: Act, id: str, params: dict[str, Any]) -> Invoice:
     """It is written off. Raises StripeError."""
     invoice = act.backend.invoice(id)
-    invoices.require_status(invoice, "open")
+    invoices.require_status(invoice, "open", says=_TAKES_OPEN)
     bad = invoices.set_uncollectible(act, invoice)
     subscriptions.invoice_written_off(act, bad)
     customers.set_delinquent(act, invoice.customer, False)
@@ -235,7 +260,7 @@ def _requires_action(act: Act, invoice: Invoice, intent: PaymentIntent, tried: T
 def _processing(act: Act, invoice: Invoice, intent: PaymentIntent, tried: Try) -> None:
     charges.record(act, tried.charge, invoice, intent.id, tried.method, "pending")
     payment_intents.process(act, intent, tried.method, tried.charge)
-    _tried(act, invoice, tried)
+    act.arm(_tried(act, invoice, tried))
 
 
 def _tried(act: Act, invoice: Invoice, tried: Try) -> Invoice:

@@ -24,6 +24,7 @@ CREATE: Types = {
     "reason": ("duplicate", "fraudulent", "order_change", "product_unsatisfactory"),
     "metadata": dict,
 }
+UPDATE: Types = {"memo": str, "metadata": dict}
 LIST: Types = {"invoice": str}
 _GIVEN_BACK = ("refund_amount", "credit_amount", "out_of_band_amount")
 
@@ -134,6 +135,14 @@ def void(act: Act, id: str, params: dict[str, Any]) -> CreditNote:
     act.emit("credit_note.voided", voided)
     _reduce(act, invoice, -note.pre_payment_amount)
     return voided
+
+
+def update(act: Act, id: str, params: dict[str, Any]) -> CreditNote:
+    """Set what is told of a credit note. Raises StripeError (404)."""
+    old: CreditNote = act.backend.found("credit_note", id)
+    memo = params["memo"] or None if "memo" in params else old.memo
+    updated: CreditNote = act.update("credit_note.updated", old, memo=memo, metadata=merged_metadata(old.metadata, params.get("metadata")))
+    return updated
 
 
 def retrieve(act: Act, id: str, params: dict[str, Any]) -> Any:

@@ -19,11 +19,17 @@ def short_kind(type: str) -> str:
 
 
 def previous_attributes(old: Any, values: Mapping[str, Any]) -> dict[str, Any]:
-    """What fields of `old` were where `values` differ: nested objects only with their changed keys, lists whole, a new metadata key as None."""
-    previous = {}
+    """What fields of `old` were where `values` differ: nested objects only with their changed keys, lists whole, a new metadata key as None.
+
+    What is kept is told by its own names.
+    """
+    previous: dict[str, Any] = {}
     for field, after in values.items():
         before = getattr(old, field)
         if before is not after and before != after:
+            if field == "kept":
+                previous |= _previous({} if before is msgspec.UNSET else before, {} if after is msgspec.UNSET else after)
+                continue
             previous[field] = before if type(before) in _PLAIN else _previous(before, after)
     return previous
 

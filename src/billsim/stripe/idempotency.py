@@ -49,7 +49,7 @@ class IdempotencyKeys:
             message = f"Keys for idempotent requests can only be used with the parameters they were first used with: {key!r}."
             raise StripeError(400, "idempotency_error", "idempotency_error", message)
         if known.error is not None:
-            raise StripeError(*known.error.args)
+            raise known.error.again()
         return known.answer
 
     def latest(self, besides: str) -> str | None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from billsim.core.ids import short
 from billsim.core.time import iso
-from billsim.stripe.backend import Act
-from billsim.stripe.lists import Page, page
-from billsim.stripe.naming import new_id, stem
+from billsim.stripe import pricing
+from billsim.stripe.backend import Act, Backend
+from billsim.stripe.naming import stem
 from billsim.stripe.objects import (
     Book,
     Invoice,
@@ -22,16 +23,16 @@ from billsim.stripe.objects import (
     LineItem,
     LineParent,
     Period,
+    Price,
     Subscription,
+    with_kept,
 )
-from billsim.stripe.params import Types, check, merged_metadata, refusal
+from billsim.stripe.params import Types, check, merged_metadata, nested, refusal
 from billsim.stripe.prorations import Proration
 
-CREATE: Types = {
-    "customer": str, "amount": int, "currency": str, "description": str, "subscription": str, "quantity": int, "period": dict, "metadata": dict,
-}  # fmt: skip
-LIST: Types = {"invoice": str}
-_PERIOD: Types = {"start": int, "end": int}
+# What a line tells of the item that it is of.
+_ON_LINES = frozenset({"pricing", "discountable"})
+_ADDED: Types = {"price": str, "price_data": dict, "quantity": int, "metadata": dict, "discountable": bool}
 
 
 def waiting(book: Book, subscription: str | None) -> list[InvoiceItem]:
@@ -51,7 +52,10 @@ def settle(act: Act, subscription: Subscription, prorations: Iterable[Proration]
     made = []
     for each in prorations:
         id = act.backend.free(f"ii_{stem(subscription.id)}.{short(act.task)}")
-        item = act.put(_settles(subscription, each, act.now_s, id))
+        drawn = _settles(subscription, each, act.now_s, id)
+        if act.backend.is_whole:
+            drawn = replace(drawn, kept=with_kept(drawn.kept, {"pricing": pricing.details_of(each.item.price)}))
+        item = act.put(drawn)
         act.emit("invoiceitem.created", item)
         made.append(item)
     return made
@@ -101,42 +105,50 @@ def line_of(item: InvoiceItem, id: str, invoice: str) -> LineItem:
         subscription=item.subscription,
         period=item.period,
         parent=parent,
+        metadata=item.metadata,
+        kept=UNSET if item.kept is UNSET else {name: value for name, value in item.kept.items() if name in _ON_LINES},
     )
 
 
-# -- by request
+# -- what a subscription's change adds to its next invoice
 
 
-def create(act: Act, id: str, params: dict[str, Any]) -> InvoiceItem:
-    """An amount for the customer's next invoice, below zero to give back. Raises StripeError."""
-    customer = act.backend.customer(params["customer"])
-    subscription = act.backend.subscription(params["subscription"]) if params.get("subscription") else None
-    if subscription is not None and subscription.customer != customer.id:
-        raise refusal("resource_missing", f"Customer {customer.id} has no subscription {subscription.id}.")
-    check(period := params.get("period") or {"start": act.now_s, "end": act.now_s}, _PERIOD, ("start", "end"))
-    item = InvoiceItem(
-        id=new_id(act.backend, "ii", id, act.task),
-        created=act.now_s,
-        customer=customer.id,
-        amount=params["amount"],
-        currency=params["currency"],
-        date=act.now_s,
-        period=Period(**period),
-        description=params.get("description") or None,
-        quantity=params.get("quantity", 1),
-        parent=InvoiceItemParent(ItemOwner(subscription.id)) if subscription else None,
-        metadata=merged_metadata({}, params.get("metadata")),
+def to_add(backend: Backend, subscription: Subscription, given: Sequence[Any], task: str) -> list[InvoiceItem]:
+    """The items of `add_invoice_items`, drawn up. Raises StripeError."""
+    items = []
+    for index, wanted in enumerate(given):
+        path = f"add_invoice_items[{index}]"
+        check(wanted, _ADDED, within=path)
+        price = pricing.price_for(backend, wanted, path, task, recurs=False)
+        if price.currency != subscription.currency:
+            message = f"The price {price.id} is in {price.currency}, the subscription in {subscription.currency}."
+            raise refusal("parameter_invalid", message, param=nested(path, "price"))
+        items.append(_added(subscription, price, wanted, f"ii_{stem(subscription.id)}.{short(f'{task}/{path}')}", backend.now_s))
+    return items
+
+
+def _added(subscription: Subscription, price: Price, wanted: Mapping[str, Any], id: str, now_s: int) -> InvoiceItem:
+    quantity: int = wanted.get("quantity", 1)
+    return InvoiceItem(
+        id=id,
+        created=now_s,
+        customer=subscription.customer,
+        amount=price.unit_amount * quantity,
+        currency=price.currency,
+        date=now_s,
+        period=Period(now_s, now_s),
+        description=price.product or None,
+        quantity=quantity,
+        parent=InvoiceItemParent(ItemOwner(subscription.id)),
+        metadata=merged_metadata({}, wanted.get("metadata")),
+        kept={"pricing": pricing.details_of(price)},
     )
-    act.put(item)
-    act.emit("invoiceitem.created", item)
-    return item
 
 
-def retrieve(act: Act, id: str, params: dict[str, Any]) -> Any:
-    """Raises StripeError (404)."""
-    return act.backend.found("invoiceitem", id)
-
-
-def list_(act: Act, id: str, params: dict[str, Any]) -> Page:
-    """Items of a customer or an invoice, newest first."""
-    return page(act.backend, "invoiceitem", params, tuple(LIST), "/v1/invoiceitems")
+def make(act: Act, items: Iterable[InvoiceItem]) -> list[InvoiceItem]:
+    """Put items that were drawn up at Stripe."""
+    made = []
+    for item in items:
+        made.append(act.put(item))
+        act.emit("invoiceitem.created", item)
+    return made

@@ -2,37 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
-from billsim.core.time import DAY_S, HOUR_MS
-from billsim.stripe import invoice_items, payment_intents
+from billsim.core.time import DAY_S, HOUR_MS, MINUTE_MS
+from billsim.stripe import invoice_items, payment_intents, pricing
 from billsim.stripe.backend import Act
-from billsim.stripe.lists import Page, page
-from billsim.stripe.naming import stem
+from billsim.stripe.lists import Page, page_of, within
+from billsim.stripe.naming import invoice_number, stem
 from billsim.stripe.objects import (
     Invoice,
     InvoiceItem,
     InvoiceParent,
     InvoicePayment,
+    ItemDetails,
     LineItem,
     LineList,
+    LineParent,
     PaymentIntent,
     Period,
     StatusTransitions,
     Subscription,
     SubscriptionDetails,
     SubscriptionItem,
+    with_kept,
 )
-from billsim.stripe.params import Types, merged_metadata, refusal
+from billsim.stripe.params import Types, kept_of, merged_metadata, refusal
+from billsim.stripe.prorations import prorated
 
 DEFAULT_DAYS_UNTIL_DUE = 30
 # A draft that is finalised by hand is attempted an hour later.
 _ATTEMPT_AFTER_S = HOUR_MS // 1000
-UPDATE: Types = {"metadata": dict, "auto_advance": bool, "default_payment_method": str}
-LIST: Types = {"subscription": str, "status": ("draft", "open", "paid", "void", "uncollectible"), "collection_method": str}
+# What is only told back.
+KEPT: Types = {
+    "description": str,
+    "footer": str,
+    "custom_fields": list | str,
+    "statement_descriptor": str,
+    "payment_settings": dict,
+    "rendering": dict,
+}
+KEPT_BESIDE = ("default_source", "effective_at", "automatically_finalizes_at")
+_OF_DRAFTS: Types = {
+    "collection_method": ("charge_automatically", "send_invoice"),
+    "days_until_due": int,
+    "due_date": int,
+    "number": str,
+    "effective_at": int,
+    "automatically_finalizes_at": int,
+}
+_WHILE_OWED: Types = {"auto_advance": bool, "default_payment_method": str, "default_source": str, **KEPT}
+UPDATE: Types = {"metadata": dict, **_WHILE_OWED, **_OF_DRAFTS}
+LIST: Types = {
+    "subscription": str,
+    "status": ("draft", "open", "paid", "void", "uncollectible"),
+    "collection_method": ("charge_automatically", "send_invoice"),
+    "due_date": int | dict,
+}
 
 
 def draft(
@@ -67,8 +96,8 @@ def drawn_up(subscription: Subscription, id: str, reason: str, lines: Iterable[L
         total=total,
         amount_due=due,
         amount_remaining=due,
-        # The invoices of an unpaid subscription stay drafts.
-        auto_advance=subscription.status != "unpaid",
+        # The invoices of an unpaid subscription stay drafts, and those of one whose collection is paused.
+        auto_advance=subscription.status != "unpaid" and not subscription.says("pause_collection"),
         period_start=start,
         period_end=end,
         lines=LineList(lines),
@@ -76,9 +105,9 @@ def drawn_up(subscription: Subscription, id: str, reason: str, lines: Iterable[L
     )
 
 
-def lines_of(items: Sequence[SubscriptionItem], invoice: str, now_s: int, *, free: bool = False) -> list[LineItem]:
-    """What a subscription's items cost for the period that they are in; nothing where it is `free`."""
-    return [_line(item, _line_id(invoice, nth), invoice, now_s, free) for nth, item in enumerate(items)]
+def lines_of(act: Act, items: Sequence[SubscriptionItem], invoice: str, *, free: bool = False, whole_s: int = 0) -> list[LineItem]:
+    """What a subscription's items cost for the period that they are in: nothing where it is `free`, a share where it was cut short from `whole_s`."""
+    return [_line(act, item, _line_id(invoice, nth), invoice, free, whole_s) for nth, item in enumerate(items)]
 
 
 def lines_of_items(items: Iterable[InvoiceItem], invoice: str, after: int) -> list[LineItem]:
@@ -90,32 +119,43 @@ def _line_id(invoice: str, nth: int) -> str:
     return f"il_{stem(invoice)}.{nth + 1}" if nth else f"il_{stem(invoice)}"
 
 
-def _line(item: SubscriptionItem, id: str, invoice: str, now_s: int, free: bool) -> LineItem:
+def _line(act: Act, item: SubscriptionItem, id: str, invoice: str, free: bool, whole_s: int) -> LineItem:
     price, quantity = item.price, item.quantity
+    start, end = item.current_period_start, item.current_period_end
+    amount = 0 if free else price.unit_amount * quantity
+    is_whole = act.backend.is_whole
+    source = None
+    if is_whole or whole_s:
+        source = LineParent("subscription_item_details", subscription_item_details=ItemDetails(item.subscription, item.id, None, bool(whole_s)))
     return LineItem(
         id=id,
-        created=now_s,
-        amount=0 if free else price.unit_amount * quantity,
+        created=act.now_s,
+        amount=prorated(amount, end - start, whole_s) if whole_s else amount,
         currency=price.currency,
         description=f"{quantity} x {price.product}",
         invoice=invoice,
         quantity=quantity,
         subscription=item.subscription or None,
-        period=Period(item.current_period_start, item.current_period_end),
+        period=Period(start, end),
+        parent=source,
+        kept={"pricing": pricing.details_of(price)} if is_whole else UNSET,
     )
 
 
-def finalize(act: Act, invoice: Invoice, *, auto_advance: bool | None = None) -> Invoice:
-    """From draft to open, with a number, a due date where it is sent, and a payment intent; one over nothing is paid at once."""
+def finalize(act: Act, invoice: Invoice, *, auto_advance: bool | None = None, collects: bool = True) -> Invoice:
+    """From draft to open, with a number, a due date where it is sent, and a payment intent; one over nothing is paid at once.
+
+    Without `collects` nothing is asked for: no intent, and the customer's balance stays as it is.
+    """
     backend = act.backend
     backend.finalizes_at.pop(invoice.id, None)
-    invoice = _with_balance(act, invoice)
-    intent = payment_intents.open_for(act, invoice) if invoice.amount_remaining else None
+    invoice = _with_balance(act, invoice) if collects else invoice
+    intent = payment_intents.open_for(act, invoice) if invoice.amount_remaining and collects else None
     opened: Invoice = act.put(
         replace(
             invoice,
             status="open",
-            number=stem(invoice.id).upper(),
+            number=invoice.number or invoice_number(backend, invoice),
             auto_advance=invoice.auto_advance if auto_advance is None else auto_advance,
             due_date=_due_date(act, invoice),
             payments=(InvoicePayment(intent.id),) if intent else (),
@@ -123,10 +163,24 @@ def finalize(act: Act, invoice: Invoice, *, auto_advance: bool | None = None) ->
         )
     )
     act.emit("invoice.finalized", opened)
-    if intent is None:
+    if intent is not None:
+        act.emit("payment_intent.created", intent)
+    elif not opened.amount_remaining:
         return set_paid(act, opened, counts=False)
-    act.emit("payment_intent.created", intent)
     return opened
+
+
+def set_aside(act: Act, subscription: Subscription, draft_: Invoice) -> Invoice:
+    """What becomes of a new draft while the collection of its subscription is paused: it stays one, or ends at once
+    (https://docs.stripe.com/billing/subscriptions/pause-payment).
+    """
+    behavior = (subscription.says("pause_collection") or {}).get("behavior", "keep_as_draft")
+    if behavior == "keep_as_draft":
+        return draft_
+    opened = finalize(act, draft_, auto_advance=False, collects=False)
+    if opened.status != "open":
+        return opened
+    return set_void(act, opened) if behavior == "void" else set_uncollectible(act, opened)
 
 
 def _with_balance(act: Act, invoice: Invoice) -> Invoice:
@@ -156,14 +210,15 @@ def _give_balance_back(act: Act, invoice: Invoice) -> None:
 
 
 def _due_date(act: Act, invoice: Invoice) -> int | None:
-    if invoice.collection_method != "send_invoice":
-        return None
+    if invoice.collection_method != "send_invoice" or invoice.due_date is not None:
+        return invoice.due_date
     days = act.backend.subscription(invoice.subscription).days_until_due if invoice.subscription else None
     return act.now_s + (DEFAULT_DAYS_UNTIL_DUE if days is None else days) * DAY_S
 
 
-def set_paid(act: Act, invoice: Invoice, *, counts: bool) -> Invoice:
-    """Nothing remains to be paid. `counts`: this was an attempt that counts."""
+def set_paid(act: Act, invoice: Invoice, *, counts: bool, off_stripe: bool = False) -> Invoice:
+    """Nothing remains to be paid. `counts`: this was an attempt that counts. `off_stripe`: the customer has paid, and not by Stripe."""
+    kept = with_kept(invoice.kept, {"amount_paid_off_stripe": invoice.amount_remaining} if off_stripe else {})
     paid: Invoice = act.update(
         "invoice.updated",
         invoice,
@@ -175,8 +230,9 @@ def set_paid(act: Act, invoice: Invoice, *, counts: bool) -> Invoice:
         auto_advance=False,
         next_payment_attempt=None,
         # One with nothing remaining was credited: nobody paid.
-        payments=_payments(invoice, "paid" if invoice.amount_remaining else "canceled"),
+        payments=_payments(invoice, "paid" if invoice.amount_remaining and not off_stripe else "canceled"),
         status_transitions=replace(invoice.status_transitions, paid_at=act.now_s),
+        kept=kept,
     )
     act.emit("invoice.paid", paid)
     act.emit("invoice.payment_succeeded", paid)
@@ -219,13 +275,13 @@ def stop_collecting(act: Act, subscription: str, customer: str) -> None:
             act.update("invoice.updated", invoice, tag=tag, auto_advance=False, next_payment_attempt=None)
 
 
-def require_status(invoice: Invoice, *allowed: str) -> None:
-    """Raise StripeError (400) unless the invoice has one of these statuses."""
+def require_status(invoice: Invoice, *allowed: str, says: str = "") -> None:
+    """Raise StripeError (400), which `says` this where that is given, unless the invoice has one of these statuses."""
     if invoice.status in allowed:
         return
     if invoice.status == "paid":
-        raise refusal("invoice_already_paid", f"Invoice {invoice.id} is already paid.")
-    raise refusal(f"invoice_not_{allowed[0]}", f"Invoice {invoice.id} is {invoice.status}; this takes one that is {' or '.join(allowed)}.")
+        raise refusal("invoice_already_paid", says or f"Invoice {invoice.id} is already paid.")
+    raise refusal(f"invoice_not_{allowed[0]}", says or f"Invoice {invoice.id} is {invoice.status}; this takes one that is {' or '.join(allowed)}.")
 
 
 def refuse_processing(intent: PaymentIntent | None) -> None:
@@ -240,32 +296,85 @@ def retrieve(act: Act, id: str, params: dict[str, Any]) -> Invoice:
 
 
 def list_(act: Act, id: str, params: dict[str, Any]) -> Page:
-    """Invoices of a customer or subscription, or with a status, newest first."""
-    return page(act.backend, "invoice", params, tuple(LIST), "/v1/invoices")
+    """Invoices of a customer or subscription, with a status, or due at some time, newest first. Raises StripeError."""
+    given = {name: params[name] for name in ("subscription", "status", "collection_method") if params.get(name)}
+    found = [each for each in act.backend.every("invoice", params.get("customer")) if all([getattr(each, name) == given[name] for name in given])]
+    return page_of(act.backend, within(found, params.get("due_date"), "due_date", lambda each: each.due_date), params, "/v1/invoices")
 
 
 def update(act: Act, id: str, params: dict[str, Any]) -> Invoice:
-    """Set what is given; of an invoice that has ended, only metadata. Raises StripeError."""
+    """Set what is given; of an invoice that is open, nothing that its amount or its way to be paid hangs on; of one that has ended, only metadata.
+
+    Raises StripeError.
+    """
     old = act.backend.invoice(id)
-    fields: dict[str, Any] = {}
+    _require_editable(old, params)
+    require_ahead(params, act.now_s)
+    fields: dict[str, Any] = {"metadata": merged_metadata(old.metadata, params.get("metadata"))}
     if "auto_advance" in params:
-        require_status(old, "open", "draft")
         fields["auto_advance"] = params["auto_advance"]
         if not params["auto_advance"]:
             fields["next_payment_attempt"] = None
     if "default_payment_method" in params:
-        require_status(old, "open", "draft")
         method = params["default_payment_method"] or None
         fields["default_payment_method"] = act.backend.owned_method(old.customer, method) if method else None
-    fields["metadata"] = merged_metadata(old.metadata, params.get("metadata"))
+    fields |= due_fields(params, old.collection_method, old.created)
+    if "number" in params:
+        fields["number"] = params["number"] or None
+    fields["kept"] = kept_of(params, (*KEPT, *KEPT_BESIDE), old.kept)
     updated: Invoice = act.update("invoice.updated", old, **fields)
+    finalizes_when(act, updated, params)
     return updated
+
+
+def _require_editable(invoice: Invoice, params: Mapping[str, Any]) -> None:
+    for name in params:
+        if name in _WHILE_OWED:
+            require_status(invoice, "open", "draft")
+        elif name in _OF_DRAFTS and invoice.status != "draft":
+            raise refusal("invoice_not_editable", f"Finalized invoices can't be updated in this way: {name} can only be set on a draft.", param=name)
+
+
+def due_fields(params: Mapping[str, Any], method: str, created: int) -> dict[str, Any]:
+    """`collection_method` and `due_date`, as a request sets them for a draft. Raises StripeError."""
+    fields: dict[str, Any] = {}
+    if "collection_method" in params:
+        method = fields["collection_method"] = params["collection_method"]
+        fields["due_date"] = None
+    for name in ("days_until_due", "due_date"):
+        if params.get(name) and method != "send_invoice":
+            raise refusal("parameter_invalid", f"You can only set `{name}` if `collection_method` is `send_invoice`.", param=name)
+    if params.get("days_until_due") is not None and params.get("due_date"):
+        raise refusal("parameter_invalid", "You may only specify one of these parameters: days_until_due, due_date.", param="due_date")
+    if params.get("due_date"):
+        fields["due_date"] = params["due_date"]
+    elif params.get("days_until_due") is not None and method == "send_invoice":
+        fields["due_date"] = created + params["days_until_due"] * DAY_S
+    return fields
+
+
+def require_ahead(params: Mapping[str, Any], now_s: int) -> None:
+    """Raise StripeError where a draft is to be finalised at an instant that has passed."""
+    name = "automatically_finalizes_at"
+    if params.get(name) and params[name] <= now_s:
+        raise refusal("parameter_invalid", f"`{name}` must be in the future.", param=name)
+
+
+def finalizes_when(act: Act, draft_: Invoice, params: Mapping[str, Any]) -> None:
+    """A draft that advances by itself is finalised when the request says so, else an hour on."""
+    at = params.get("automatically_finalizes_at")
+    if draft_.status != "draft" or not draft_.auto_advance or not ("auto_advance" in params or at):
+        return
+    backend, hour_on = act.backend, act.at_ms + act.backend.settings.finalize_after_minutes * MINUTE_MS
+    planned = backend.finalizes_at.get(draft_.id, 0)
+    backend.finalizes_at[draft_.id] = at * 1000 if at else planned if planned >= act.at_ms else hour_on
+    act.arm(draft_)
 
 
 def finalize_by_hand(act: Act, id: str, params: dict[str, Any]) -> Invoice:
     """Finalise a draft now; with auto_advance it is attempted an hour later. Raises StripeError."""
     draft_ = act.backend.invoice(id)
-    require_status(draft_, "draft")
+    require_status(draft_, "draft", says="This invoice is already finalized, you can't re-finalize a non-draft invoice.")
     opened = finalize(act, draft_, auto_advance=params.get("auto_advance"))
     if opened.status != "open" or not opened.auto_advance or opened.collection_method == "send_invoice":
         return opened

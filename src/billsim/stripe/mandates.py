@@ -2,24 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from billsim.stripe.backend import Act
 from billsim.stripe.cards import CardBehaviour
 from billsim.stripe.naming import stem
-from billsim.stripe.objects import Mandate, PaymentMethod
+from billsim.stripe.objects import Mandate, PaymentMethod, with_kept
 
-NEED_ONE = ("sepa_debit", "paypal")
+NEED_ONE = ("sepa_debit", "paypal", "us_bank_account")
 
 
-def give(act: Act, method: PaymentMethod) -> Mandate | None:
+def give(act: Act, method: PaymentMethod, acceptance: dict[str, Any] | None = None) -> Mandate | None:
     """The customer's leave to debit a payment method, where its kind needs one. Making it is no event, changing it is."""
     if method.type not in NEED_ONE:
         return None
-    mandate: Mandate = act.put(Mandate(id=act.backend.free(f"mandate_{stem(method.id)}"), created=act.now_s, payment_method=method.id))
+    return _given(act, method, acceptance, "multi_use")
+
+
+def accept(act: Act, method: PaymentMethod, data: dict[str, Any], *, reusable: bool) -> Mandate | None:
+    """The customer accepts a debit as `mandate_data` says: for good, or for the one that is made now, which uses the leave up."""
+    if method.type not in NEED_ONE:
+        return None
+    mandate = _given(act, method, data.get("customer_acceptance"), "multi_use" if reusable else "single_use")
+    if not reusable:
+        mandate = act.update("mandate.updated", mandate, status="inactive")
     return mandate
+
+
+def _given(act: Act, method: PaymentMethod, acceptance: dict[str, Any] | None, kind: Literal["multi_use", "single_use"]) -> Mandate:
+    kept = with_kept(UNSET, {"customer_acceptance": acceptance} if acceptance else {})
+    id = act.backend.free(f"mandate_{stem(method.id)}")
+    mandate: Mandate = act.put(Mandate(id=id, created=act.now_s, payment_method=method.id, type=kind, kept=kept))
+    return mandate
+
+
+def active_of(act: Act, method: str, id: str | None = None) -> Mandate | None:
+    """The customer's leave to debit a payment method, of this id where one is named; None where there is none."""
+    book = act.backend.home(method)
+    known = book.mandates.values() if book is not None else ()
+    return next((each for each in known if each.payment_method == method and each.status == "active" and id in (None, "", each.id)), None)
 
 
 def revoke(act: Act, mandate: Mandate) -> Mandate:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from billsim.core.ids import short
 from billsim.stripe.backend import Backend
-from billsim.stripe.objects import Book
+from billsim.stripe.objects import Book, Customer, Invoice
 from billsim.stripe.params import refusal
 
 
@@ -19,6 +19,20 @@ def new_id(backend: Backend, prefix: str, asked: str, task: str) -> str:
     if backend.exists(id):
         raise refusal("resource_already_exists", f"{id!r} already exists.")
     return id
+
+
+def invoice_prefix(customer: Customer) -> str:
+    """With what the numbers of a customer's invoices begin."""
+    return str(customer.says("invoice_prefix") or short(customer.id)[:8].upper())
+
+
+def invoice_number(backend: Backend, invoice: Invoice) -> str:
+    """The number of an invoice that is finalised: the customer's next one; in a world, what its id says."""
+    book = backend.books[invoice.customer]
+    if not backend.is_whole or book.customer is None:
+        return stem(invoice.id).upper()
+    numbered = sum([each.number is not None for each in book.invoices.values()])
+    return f"{invoice_prefix(book.customer)}-{numbered + 1:04d}"
 
 
 def next_period(book: Book, subscription: str) -> int:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from types import UnionType
 from typing import Any
 
-from billsim.stripe.objects import StripeError
+from msgspec import UNSET, UnsetType
+
+from billsim.stripe.objects import StripeError, with_kept
 
 MOST_KEYS, LONGEST_KEY, LONGEST_VALUE = 50, 40, 500
 
@@ -15,21 +17,33 @@ Types = Mapping[str, type | UnionType | tuple[str, ...]]
 """A parameter's name -> its type, or its types, or the strings that it may be."""
 
 
-def refusal(code: str, message: str, status: int = 400) -> StripeError:
-    """An `invalid_request_error`."""
-    return StripeError(status, "invalid_request_error", code, message)
+def refusal(code: str, message: str, status: int = 400, *, param: str = "") -> StripeError:
+    """An `invalid_request_error`, about `param` where one is named."""
+    return StripeError(status, "invalid_request_error", code, message, param=param)
 
 
-def check(params: Mapping[str, Any], types: Types, required: tuple[str, ...] = ()) -> None:
-    """Raise StripeError for an unknown parameter, a missing one, or one of the wrong type."""
+def kept_of(params: Mapping[str, Any], names: Iterable[str], old: dict[str, Any] | UnsetType = UNSET) -> dict[str, Any] | UnsetType:
+    """What an object keeps of `params` under these names, beside what it keeps already: an empty value unsets, and is told back as null."""
+    return with_kept(old, {name: None if params[name] == "" else params[name] for name in names if name in params})
+
+
+def check(params: Mapping[str, Any], types: Types, required: tuple[str, ...] = (), *, within: str = "") -> None:
+    """Raise StripeError for an unknown parameter, a missing one, or one of the wrong type. `within` is the parameter that these stand in."""
     for name, value in params.items():
         wanted = types.get(name)
         if wanted is None:
-            raise refusal("parameter_unknown", f"Received unknown parameter: {name}.{_did_you_mean(name, types)}")
-        _check_type(name, value, wanted)
+            full = nested(within, name)
+            raise refusal("parameter_unknown", f"Received unknown parameter: {full}.{_did_you_mean(name, types)}", param=full)
+        _check_type(name, value, wanted, within)
     for name in required:
         if params.get(name) in (None, ""):
-            raise refusal("parameter_missing", f"Missing required param: {name}.")
+            full = nested(within, name)
+            raise refusal("parameter_missing", f"Missing required param: {full}.", param=full)
+
+
+def nested(within: str, name: str) -> str:
+    """The name of a parameter that stands in another, as forms write it: `recurring[interval]`."""
+    return f"{within}[{name}]" if within else name
 
 
 def _did_you_mean(name: str, types: Types) -> str:
@@ -37,32 +51,35 @@ def _did_you_mean(name: str, types: Types) -> str:
     return f" Did you mean {near[0]}?" if near else ""
 
 
-def _check_type(name: str, value: Any, wanted: type | UnionType | tuple[str, ...]) -> None:
+def _check_type(name: str, value: Any, wanted: type | UnionType | tuple[str, ...], within: str) -> None:
+    full = nested(within, name)
     if isinstance(wanted, tuple):
         if value not in wanted:
-            raise refusal("parameter_invalid", f"Invalid {name}: must be one of {', '.join(wanted)}.")
+            raise refusal("parameter_invalid", f"Invalid {full}: must be one of {', '.join([each for each in wanted if each])}.", param=full)
     elif name == "metadata":
         _check_metadata(value)
     elif value == "":
         return  # the API's way to unset a field
     elif wanted is int and (not isinstance(value, int) or isinstance(value, bool)):
-        raise refusal("parameter_invalid_integer", f"Invalid integer: {name}.")
+        raise refusal("parameter_invalid_integer", f"Invalid integer: {full}.", param=full)
     elif not isinstance(value, wanted):
-        raise refusal("parameter_invalid", f"Invalid {name}: must be {getattr(wanted, '__name__', wanted)}.")
+        raise refusal("parameter_invalid", f"Invalid {full}: must be {getattr(wanted, '__name__', wanted)}.", param=full)
 
 
 def _check_metadata(value: Any) -> None:
     if value == "":
         return
     if not isinstance(value, dict):
-        raise refusal("parameter_invalid", "Invalid metadata: must be a hash.")
+        raise refusal("parameter_invalid", "Invalid metadata: must be a hash.", param="metadata")
     for key, text in value.items():
         if not isinstance(key, str) or not isinstance(text, str):
-            raise refusal("parameter_invalid", f"Invalid metadata: {key!r} and its value must be strings.")
+            raise refusal("parameter_invalid", f"Invalid metadata: {key!r} and its value must be strings.", param="metadata")
         if not key or len(key) > LONGEST_KEY or "[" in key or "]" in key:
-            raise refusal("metadata_key_invalid", f"Metadata keys have 1 to {LONGEST_KEY} characters and no brackets: {key[:LONGEST_KEY]!r}.")
+            message = f"Metadata keys have 1 to {LONGEST_KEY} characters and no brackets: {key[:LONGEST_KEY]!r}."
+            raise refusal("metadata_key_invalid", message, param="metadata")
         if len(text) > LONGEST_VALUE:
-            raise refusal("metadata_value_too_long", f"Metadata values have at most {LONGEST_VALUE} characters: {key!r}.")
+            message = f"Metadata values have at most {LONGEST_VALUE} characters: {key!r}."
+            raise refusal("metadata_value_too_long", message, param=f"metadata[{key}]")
 
 
 def merged_metadata(old: dict[str, str], given: Any) -> dict[str, str]:
@@ -76,5 +93,24 @@ def merged_metadata(old: dict[str, str], given: Any) -> dict[str, str]:
         return {}
     merged = {key: text for key, text in {**old, **given}.items() if text}
     if len(merged) > MOST_KEYS:
-        raise refusal("metadata_too_many_keys", f"Metadata holds at most {MOST_KEYS} keys.")
+        raise refusal("metadata_too_many_keys", f"Metadata holds at most {MOST_KEYS} keys.", param="metadata")
     return merged
+
+
+def missing_reference(error: StripeError, id: str, params: Mapping[str, Any]) -> StripeError:
+    """A refusal for a missing object, as it is told: 404 about `id` where the path names it, and 400 about the parameter where one does."""
+    for name, value in _leaves("", params):
+        if value != id and isinstance(value, str) and value and repr(value) in error.message:
+            return refusal(error.code, error.message, param=name)
+    return refusal(error.code, error.message, 404, param="id")
+
+
+def _leaves(within: str, value: Any) -> Iterable[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for name, each in value.items():
+            yield from _leaves(nested(within, name), each)
+    elif isinstance(value, list | tuple):
+        for index, each in enumerate(value):
+            yield from _leaves(f"{within}[{index}]", each)
+    else:
+        yield within, value

@@ -1,4 +1,4 @@
-"""Payment intents (https://docs.stripe.com/api/payment_intents): one an invoice, through all its attempts."""
+"""Payment intents (https://docs.stripe.com/api/payment_intents): what each step of a payment does to them. One an invoice, in all its attempts."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from msgspec.structs import replace
 from billsim.stripe.backend import Act
 from billsim.stripe.cards import HARD_DECLINES, Decline
 from billsim.stripe.naming import stem
-from billsim.stripe.objects import Invoice, PaymentError, PaymentIntent
-from billsim.stripe.params import refusal
+from billsim.stripe.objects import Invoice, PaymentError, PaymentIntent, StripeError, with_kept
 
 # What the client is told to do; the simulation knows only that the bank asks.
 _CHALLENGE = {"type": "use_stripe_sdk"}
+_HOSTED = "https://hooks.stripe.com/3d_secure_2/hosted"
 
 
 def open_for(act: Act, invoice: Invoice) -> PaymentIntent:
@@ -31,23 +31,49 @@ def open_for(act: Act, invoice: Invoice) -> PaymentIntent:
     return intent
 
 
-def succeed(act: Act, intent: PaymentIntent, method: str | None, charge: str) -> None:
-    """The money is in."""
-    fields = {"amount_received": intent.amount, "next_action": None, "last_payment_error": None}
+def succeed(act: Act, intent: PaymentIntent, method: str | None, charge: str, amount: int | None = None) -> None:
+    """The money is in, all of it where no `amount` is given."""
+    fields = {"amount_received": intent.amount if amount is None else amount, "next_action": None, "last_payment_error": None}
     new = act.put(replace(intent, status="succeeded", payment_method=method, latest_charge=charge, **fields))
     act.emit("payment_intent.succeeded", new)
 
 
-def fail(act: Act, intent: PaymentIntent, charge: str, decline: Decline) -> None:
-    """The payment method was declined, and another may be tried."""
-    error = PaymentError(decline.code, decline.decline_code, decline.message)
+def authorize(act: Act, intent: PaymentIntent, method: str | None, charge: str) -> None:
+    """The bank has set the money aside, to be captured."""
+    fields = {"next_action": None, "last_payment_error": None}
+    new = act.put(replace(intent, status="requires_capture", payment_method=method, latest_charge=charge, **fields))
+    act.emit("payment_intent.amount_capturable_updated", new)
+
+
+def fail(act: Act, intent: PaymentIntent, charge: str | None, decline: Decline, code: str = "") -> None:
+    """The payment method was declined, and another may be tried. `code` is what the intent says of it, where that is not what the charge says."""
+    error = PaymentError(code or decline.code, decline.decline_code, decline.message, _type_of(decline))
     new = replace(intent, status="requires_payment_method", payment_method=None, latest_charge=charge, last_payment_error=error, next_action=None)
     act.emit("payment_intent.payment_failed", act.put(new))
 
 
-def require_action(act: Act, intent: PaymentIntent, method: str | None) -> None:
+def _type_of(decline: Decline) -> str:
+    return "invalid_request_error" if decline.code == "payment_intent_authentication_failure" else "card_error"
+
+
+def refusal_of(act: Act, intent: str, decline: Decline, method: str | None) -> StripeError:
+    """The refusal of a request whose payment was declined, as it is told with what stands now."""
+    now = act.backend.payment_intent(intent)
+    paid_with = act.backend.payment_method(method) if method is not None else None
+    told: dict[str, Any] = {"charge": now.latest_charge or "", "payment_intent": now, "payment_method": paid_with}
+    return StripeError(402, _type_of(decline), decline.code, decline.message, decline_code=decline.decline_code, **told)
+
+
+def next_action(return_url: str | None) -> dict[str, Any]:
+    """Where the customer goes to confirm."""
+    if not return_url:
+        return _CHALLENGE
+    return {"type": "redirect_to_url", "redirect_to_url": {"return_url": return_url, "url": f"{_HOSTED}?return_url={return_url}"}}
+
+
+def require_action(act: Act, intent: PaymentIntent, method: str | None, return_url: str | None = None) -> None:
     """The bank wants the customer's confirmation."""
-    new = act.put(replace(intent, status="requires_action", payment_method=method, next_action=_CHALLENGE))
+    new = act.put(replace(intent, status="requires_action", payment_method=method, next_action=next_action(return_url)))
     act.emit("payment_intent.requires_action", new)
 
 
@@ -58,10 +84,11 @@ def process(act: Act, intent: PaymentIntent, method: str | None, charge: str) ->
     act.emit("payment_intent.processing", new)
 
 
-def abandon(act: Act, intent: PaymentIntent) -> None:
+def abandon(act: Act, intent: PaymentIntent, reason: str | None = None) -> None:
     """Nothing is to be paid any more; one that has ended stays as it is."""
     if intent.status not in ("succeeded", "canceled"):
-        new = act.put(replace(intent, status="canceled", canceled_at=act.now_s, next_action=None))
+        kept = with_kept(intent.kept, {"cancellation_reason": reason} if reason else {})
+        new = act.put(replace(intent, status="canceled", canceled_at=act.now_s, next_action=None, kept=kept))
         act.emit("payment_intent.canceled", new)
 
 
@@ -75,16 +102,4 @@ def is_declined_for_good(act: Act, intent: PaymentIntent, method: str) -> bool:
 
 def retrieve(act: Act, id: str, params: dict[str, Any]) -> PaymentIntent:
     """Raises StripeError (404)."""
-    return act.backend.payment_intent(id)
-
-
-def cancel(act: Act, id: str, params: dict[str, Any]) -> PaymentIntent:
-    """Raises StripeError for the intent of an invoice (void the invoice instead) and for one that has ended."""
-    intent = act.backend.payment_intent(id)
-    invoice = act.backend.invoice_of(intent)
-    if invoice is not None:
-        raise refusal("payment_intent_unexpected_state", f"{id} belongs to invoice {invoice.id}: void that instead.")
-    if intent.status in ("succeeded", "canceled", "processing"):
-        raise refusal("payment_intent_unexpected_state", f"{id} has a status of {intent.status}: it cannot be canceled.")
-    abandon(act, intent)
     return act.backend.payment_intent(id)

@@ -31,20 +31,22 @@ def price_of(item: SubscriptionItem) -> int:
     return item.price.unit_amount * item.quantity
 
 
-def prorations(old: Iterable[SubscriptionItem], new: Iterable[SubscriptionItem], at_s: int, *, ends: bool) -> tuple[Proration, ...]:
+def prorations(
+    old: Iterable[SubscriptionItem], new: Iterable[SubscriptionItem], at_s: int, *, ends: bool, whole_s: int = 0
+) -> tuple[Proration, ...]:
     """How a change of `old` into `new` items at an instant, unix seconds, is settled.
 
     `ends`: the period ends with it, so that all unused time is given back, and what follows is billed as a new period. Else only of items that
-    change, and their remaining time is charged.
+    change, and their remaining time is charged. `whole_s`: how long a period that was cut short would have been.
     """
     before, after = {item.id: item for item in old}, {item.id: item for item in new}
     found = []
     for item in before.values():
         if ends or not _is_same(item, after.get(item.id)):
-            found.append(_share(item, at_s, -1))
+            found.append(_share(item, at_s, -1, whole_s))
     for item in after.values():
         if not ends and not _is_same(item, before.get(item.id)):
-            found.append(_share(item, at_s, 1))
+            found.append(_share(item, at_s, 1, whole_s))
     return tuple([each for each in found if each.amount])
 
 
@@ -52,6 +54,16 @@ def _is_same(item: SubscriptionItem, other: SubscriptionItem | None) -> bool:
     return other is not None and (item.price.id, item.quantity) == (other.price.id, other.quantity)
 
 
-def _share(item: SubscriptionItem, at_s: int, sign: int) -> Proration:
+def _share(item: SubscriptionItem, at_s: int, sign: int, whole_s: int) -> Proration:
     start, end = item.current_period_start, item.current_period_end
-    return Proration(item, sign * prorated(price_of(item), end - at_s, end - start), Period(at_s, end))
+    return Proration(item, sign * prorated(price_of(item), end - at_s, whole_s or end - start), Period(at_s, end))
+
+
+def moved_end(items: Iterable[SubscriptionItem], end_s: int, whole_s: int) -> tuple[Proration, ...]:
+    """How it is settled that the period of `items` ends at another instant: what is cut off is given back, what is added is charged."""
+    found = []
+    for item in items:
+        until = item.current_period_end
+        share = prorated(price_of(item), abs(end_s - until), whole_s)
+        found.append(Proration(item, share if end_s > until else -share, Period(min(until, end_s), max(until, end_s))))
+    return tuple([each for each in found if each.amount])

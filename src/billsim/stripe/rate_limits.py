@@ -37,6 +37,8 @@ class RateLimits:
         for name, most in (("", self._most), (method, self._most_an_endpoint)):
             if 0 < most <= taken.get(name, 0):
                 of = f" of {name}" if name else ""
-                raise StripeError(429, "invalid_request_error", "rate_limit", f"Request rate limit exceeded: {most} requests{of} a second.")
+                message = f"Request rate limit exceeded: {most} requests{of} a second."
+                reason = "endpoint-rate" if name else "global-rate"
+                raise StripeError(429, "invalid_request_error", "rate_limit", message, limited_by=reason)
         taken[""] = taken.get("", 0) + 1
         taken[method] = taken.get(method, 0) + 1

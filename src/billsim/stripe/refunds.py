@@ -7,14 +7,17 @@ from typing import Any
 from msgspec.structs import replace
 
 from billsim.core.ids import short
-from billsim.stripe.backend import Act
+from billsim.stripe import charges
+from billsim.stripe.backend import Act, Backend
+from billsim.stripe.card_numbers import REFUND_S
 from billsim.stripe.lists import Page, page
 from billsim.stripe.naming import new_id, stem
-from billsim.stripe.objects import Charge, Refund, StripeError
+from billsim.stripe.objects import Charge, Refund, with_kept
 from billsim.stripe.params import Types, merged_metadata, refusal
 
 CREATE: Types = {
-    "charge": str, "payment_intent": str, "amount": int, "reason": ("duplicate", "fraudulent", "requested_by_customer"), "metadata": dict,
+    "charge": str, "payment_intent": str, "amount": int, "reason": ("", "duplicate", "fraudulent", "requested_by_customer"), "metadata": dict,
+    "instructions_email": str,
 }  # fmt: skip
 UPDATE: Types = {"metadata": dict}
 LIST: Types = {"charge": str, "payment_intent": str}
@@ -23,13 +26,20 @@ LIST: Types = {"charge": str, "payment_intent": str}
 def create(act: Act, id: str, params: dict[str, Any]) -> Refund:
     """Give back `amount`, or all that is left, of a charge or of a payment intent's. The invoice stays paid. Raises StripeError."""
     charge = _charge_of(act, params)
-    amount = params.get("amount") or charge.amount - charge.amount_refunded
-    return give_back(act, charge, amount, id, params.get("reason") or None, merged_metadata({}, params.get("metadata")))
+    amount = charge.amount - charge.amount_refunded if params.get("amount") in (None, "") else params["amount"]
+    refund = give_back(act, charge, amount, id, params.get("reason") or None, merged_metadata({}, params.get("metadata")))
+    if not params.get("instructions_email"):
+        return refund
+    told: Refund = act.put(replace(refund, kept=with_kept(refund.kept, {"instructions_email": params["instructions_email"]})))
+    return told
 
 
 def give_back(act: Act, charge: Charge, amount: int, id: str, reason: str | None, metadata: dict[str, str]) -> Refund:
     """Refund so much of a charge. Raises StripeError."""
     _require_refundable(act, charge, amount)
+    behaviour = act.backend.cards.number(charge.payment_method)
+    # What a bank was debited of it is sent back in its own time.
+    waits = behaviour.refunds == "pending" or behaviour.settles_s != 0
     refund = Refund(
         id=new_id(act.backend, "re", id or act.backend.free(f"re_{stem(charge.id)}.{short(act.task)}"), act.task),
         created=act.now_s,
@@ -40,14 +50,52 @@ def give_back(act: Act, charge: Charge, amount: int, id: str, reason: str | None
         customer=charge.customer,
         payment_intent=charge.payment_intent,
         reason=reason,
+        status="pending" if waits else "succeeded",
         metadata=metadata,
     )
     act.put(refund)
-    refunded = charge.amount_refunded + amount
-    given: Charge = act.put(replace(charge, amount_refunded=refunded, refunded=refunded >= charge.amount))
+    given = charges.refund(act, charge, amount)
+    if waits or behaviour.refunds:
+        act.backend.later(refund.id, (act.now_s + REFUND_S) * 1000, "refund")
     act.emit("refund.created", refund)
     act.emit("charge.refunded", given)
     return refund
+
+
+def settle(backend: Backend, id: str) -> None:
+    """The bank has taken back what was sent to it, or sends it on."""
+    refund: Refund = backend.found("refund", id)
+    if refund.status not in ("pending", "succeeded"):
+        return
+    with Act(backend, backend.own_task(id, "settle"), "bank", "settled", "settled") as act:
+        if refund.status == "pending":
+            _becomes(act, refund, status="succeeded")
+        else:
+            came_to_nothing(act, refund, "unknown")
+
+
+def came_to_nothing(act: Act, refund: Refund, why: str) -> Refund:
+    """The bank could not give the money back: it is the platform's again (https://docs.stripe.com/refunds#failed-refunds)."""
+    failed = _becomes(act, refund, status="failed", kept=with_kept(refund.kept, {"failure_reason": why}))
+    act.emit("refund.failed", failed)
+    charges.refund(act, act.backend.charge(refund.charge), -refund.amount)
+    return failed
+
+
+def _becomes(act: Act, refund: Refund, **fields: Any) -> Refund:
+    changed: Refund = act.update("refund.updated", refund, **fields)
+    act.emit("charge.refund.updated", changed, tag=f"{act.far}.charge")
+    return changed
+
+
+def cancel(act: Act, id: str, params: dict[str, Any]) -> Refund:
+    """Only a refund that waits for the customer can be canceled. Raises StripeError."""
+    refund: Refund = act.backend.found("refund", id)
+    if refund.status != "requires_action":
+        raise refusal("", "Canceling this refund is unsupported.")
+    canceled = _becomes(act, refund, status="canceled")
+    charges.refund(act, act.backend.charge(refund.charge), -refund.amount)
+    return canceled
 
 
 def _charge_of(act: Act, params: dict[str, Any]) -> Charge:
@@ -64,15 +112,17 @@ def _charge_of(act: Act, params: dict[str, Any]) -> Charge:
 def _require_refundable(act: Act, charge: Charge, amount: int) -> None:
     if charge.status != "succeeded":
         raise refusal("charge_not_refundable", f"Charge {charge.id} is {charge.status}: there is nothing to give back.")
+    if not charge.captured and not charge.refunded:
+        raise refusal("charge_not_refundable", f"Charge {charge.id} has not been captured: cancel its PaymentIntent instead.")
     if charge.refunded:
         raise refusal("charge_already_refunded", f"Charge {charge.id} has already been refunded.")
     if any([dispute.charge == charge.id and not dispute.is_charge_refundable for dispute in act.backend.every("dispute", charge.customer)]):
-        raise refusal("charge_disputed", f"Charge {charge.id} has been charged back; cannot issue a refund.")
+        raise refusal("charge_disputed", f"Charge {charge.id} has been charged back; cannot issue a refund.", param="charge")
     if amount < 1:
-        raise refusal("parameter_invalid_integer", "Invalid positive integer: amount.")
+        raise refusal("parameter_invalid_integer", "This value must be greater than or equal to 1.", param="amount")
     if amount > charge.amount - charge.amount_refunded:
         left = charge.amount - charge.amount_refunded
-        raise StripeError(400, "invalid_request_error", "amount_too_large", f"Refund amount ({amount}) is greater than unrefunded amount ({left}).")
+        raise refusal("amount_too_large", f"Refund amount ({amount}) is greater than unrefunded amount on charge ({left}).", param="amount")
 
 
 def retrieve(act: Act, id: str, params: dict[str, Any]) -> Any:

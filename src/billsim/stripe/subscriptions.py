@@ -7,16 +7,23 @@ from typing import Any
 from msgspec.structs import replace
 
 from billsim.core.ids import short
-from billsim.stripe import invoice_items, invoices, pending_updates
+from billsim.stripe import invoice_items, invoices, pending_updates, terms
 from billsim.stripe.backend import Act
-from billsim.stripe.lists import Page, page
+from billsim.stripe.lists import Page, page_of, within
 from billsim.stripe.naming import stem
-from billsim.stripe.objects import Book, Invoice, Subscription, SubscriptionStatus
+from billsim.stripe.objects import Book, Invoice, Subscription, SubscriptionStatus, with_kept
 from billsim.stripe.params import Types, refusal
+from billsim.stripe.periods import whole_of
 from billsim.stripe.prorations import prorations
 
-CANCEL: Types = {"invoice_now": bool, "prorate": bool}
-LIST: Types = {"status": ("all", "incomplete", "incomplete_expired", "trialing", "active", "past_due", "canceled", "unpaid", "paused")}
+CANCEL: Types = {"invoice_now": bool, "prorate": bool, "cancellation_details": dict}
+LIST: Types = {
+    "status": ("all", "ended", "incomplete", "incomplete_expired", "trialing", "active", "past_due", "canceled", "unpaid", "paused"),
+    "price": str,
+    "collection_method": ("charge_automatically", "send_invoice"),
+    "current_period_start": int | dict,
+    "current_period_end": int | dict,
+}
 ENDED = ("canceled", "incomplete_expired")
 
 
@@ -38,6 +45,9 @@ def invoice_paid(act: Act, invoice: Invoice) -> None:
     subscription = _billed_by(act, invoice)
     if subscription is None:
         return
+    if subscription.id in act.backend.resumes:
+        resumed(act, subscription)
+        return
     status: SubscriptionStatus = "active" if subscription.status in ("incomplete", "past_due", "unpaid") else subscription.status
     if pending_updates.waits_for(subscription, invoice.id):
         pending_updates.apply(act, subscription, status)
@@ -45,10 +55,21 @@ def invoice_paid(act: Act, invoice: Invoice) -> None:
         set_status(act, subscription, status)
 
 
+def resumed(act: Act, subscription: Subscription, **fields: Any) -> Subscription:
+    """A paused subscription goes on, with these fields (https://docs.stripe.com/api/subscriptions/resume)."""
+    act.backend.resumes.pop(subscription.id, None)
+    kept = with_kept(subscription.kept, {"status_details": None})
+    active: Subscription = act.update("customer.subscription.updated", subscription, status="active", kept=kept, **fields)
+    act.emit("customer.subscription.resumed", active)
+    return active
+
+
 def invoice_written_off(act: Act, invoice: Invoice) -> None:
-    """The latest invoice was marked uncollectible by request: a past due subscription is active again."""
+    """The latest invoice was marked uncollectible by request: a past due subscription is active again, and one that it was to resume goes on."""
     subscription = _billed_by(act, invoice)
-    if subscription is not None and subscription.status == "past_due":
+    if subscription is not None and subscription.id in act.backend.resumes:
+        resumed(act, subscription)
+    elif subscription is not None and subscription.status == "past_due":
         set_status(act, subscription, "active")
 
 
@@ -57,7 +78,11 @@ def invoice_voided(act: Act, invoice: Invoice) -> None:
     subscription = _billed_by(act, invoice)
     if subscription is None:
         return
-    if pending_updates.waits_for(subscription, invoice.id):
+    if subscription.id in act.backend.resumes:
+        # It stays paused, and may be resumed anew.
+        del act.backend.resumes[subscription.id]
+        act.arm(subscription)
+    elif pending_updates.waits_for(subscription, invoice.id):
         pending_updates.forget(act, subscription)
     elif subscription.status == "incomplete":
         act.update("customer.subscription.updated", subscription, status="incomplete_expired", ended_at=act.now_s)
@@ -100,18 +125,24 @@ def give_up(act: Act, invoice: Invoice) -> None:
         return
     action = act.backend.settings.final_subscription
     if action == "cancel":
-        end(act, subscription)
+        end(act, subscription, reason="payment_failed")
     elif action == "mark_unpaid":
         set_status(act, subscription, "unpaid")
     else:
         invoice_failed(act, invoice)
 
 
-def end(act: Act, subscription: Subscription) -> Subscription:
-    """Cancel: for good, and what is owed stays owed."""
+def end(act: Act, subscription: Subscription, *, reason: str | None = "cancellation_requested", details: Any = None) -> Subscription:
+    """Cancel: for good, and what is owed stays owed. `reason` and `details`: what is told of why."""
     subscription = pending_updates.withdraw(act, subscription, expired=True)
-    moments = {"canceled_at": act.now_s, "ended_at": act.now_s}
-    canceled: Subscription = act.put(replace(subscription, status="canceled", **moments))
+    act.backend.resumes.pop(subscription.id, None)
+    fields: dict[str, Any] = {"canceled_at": act.now_s, "ended_at": act.now_s}
+    if act.backend.is_whole or details:
+        told = terms.cancellation_details(subscription.says("cancellation_details"), details, reason=reason)
+        fields["kept"] = with_kept(subscription.kept, {"cancellation_details": told})
+        if subscription.cancel_at_period_end or subscription.says("cancel_at"):
+            fields["canceled_at"] = subscription.canceled_at or act.now_s
+    canceled: Subscription = act.put(replace(subscription, status="canceled", **fields))
     act.emit("customer.subscription.deleted", canceled)
     invoices.stop_collecting(act, subscription.id, subscription.customer)
     return canceled
@@ -123,10 +154,22 @@ def retrieve(act: Act, id: str, params: dict[str, Any]) -> Subscription:
 
 
 def list_(act: Act, id: str, params: dict[str, Any]) -> Page:
-    """Subscriptions, newest first: those not canceled, unless `status` asks for others."""
-    status = params.get("status")
-    given = {**params, "status": None if status == "all" else status}
-    return page(act.backend, "subscription", given, ("status",), "/v1/subscriptions", without="" if status else "canceled")
+    """Subscriptions, newest first: those not canceled, unless `status` asks for others. Raises StripeError."""
+    status, price, method = params.get("status"), params.get("price"), params.get("collection_method")
+    found = [each for each in act.backend.every("subscription", params.get("customer")) if _has_status(each, status)]
+    if price:
+        found = [each for each in found if any(item.price.id == price for item in each.items.data)]
+    if method:
+        found = [each for each in found if each.collection_method == method]
+    begun = within(found, params.get("current_period_start"), "current_period_start", lambda each: each.items.data[0].current_period_start)
+    ending = within(begun, params.get("current_period_end"), "current_period_end", lambda each: each.items.data[0].current_period_end)
+    return page_of(act.backend, ending, params, "/v1/subscriptions")
+
+
+def _has_status(subscription: Subscription, status: str | None) -> bool:
+    if not status:
+        return subscription.status != "canceled"
+    return status in ("all", subscription.status) or (status == "ended" and subscription.status in ENDED)
 
 
 def cancel(act: Act, id: str, params: dict[str, Any]) -> Subscription:
@@ -136,11 +179,13 @@ def cancel(act: Act, id: str, params: dict[str, Any]) -> Subscription:
     """
     subscription = act.backend.subscription(id)
     if subscription.status in ENDED:
-        raise refusal("resource_missing", f"No such subscription: {id!r} has ended.", 404)
-    if params.get("prorate") and subscription.status not in ("trialing", "incomplete"):
+        raise refusal("resource_missing", f"No such subscription: {id!r} has ended.", 404, param="id")
+    details = params.get("cancellation_details")
+    terms.cancellation_details(None, details)
+    if params.get("prorate") and subscription.status not in ("trialing", "incomplete", "paused"):
         items = subscription.items.data
-        invoice_items.settle(act, subscription, prorations(items, (), act.now_s, ends=True))
-    canceled = end(act, subscription)
+        invoice_items.settle(act, subscription, prorations(items, (), act.now_s, ends=True, whole_s=whole_of(subscription)))
+    canceled = end(act, subscription, details=details)
     return _bill_the_end(act, canceled) if params.get("invoice_now") else canceled
 
 

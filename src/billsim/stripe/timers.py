@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from msgspec import UNSET
+
 from billsim.core.time import DAY_S, HOUR_MS
 from billsim.stripe.objects import Book, Dispute, Invoice, PaymentIntent, Subscription
 
@@ -11,12 +15,30 @@ SETTLEMENT_S = 5 * DAY_S
 # How long before a trial's end the customer is told (https://docs.stripe.com/billing/subscriptions/trials).
 TRIAL_WILL_END_S = 3 * DAY_S
 
+# Where the evidence of a test says what becomes of a dispute, and what it may say there (https://docs.stripe.com/testing#evidence).
+TELLING = "uncategorized_text"
+DECIDING = frozenset({"winning_evidence", "losing_evidence", "escalate_inquiry_evidence"})
+NONE_SETTLES: Mapping[str, int] = {}
+
 Due = tuple[int, str]
 """(instant in milliseconds, what is done then)."""
 
 
-def of_subscription(subscription: Subscription, now_ms: int) -> Due | None:
-    """`expire` 23 hours after an incomplete start; `lapse` of a pending update; `trial_will_end` 3 days before; else `cycle` at the period's end."""
+def of_subscription(subscription: Subscription, now_ms: int, resumes_s: int | None = None) -> Due | None:
+    """`expire` 23 hours after an incomplete start; `lapse` of a pending update; `trial_will_end` 3 days before; else `cycle` at the period's end.
+
+    `collect_again` where the pause of its collection ends before. Of a paused one `give_up_resuming` at `resumes_s`, None for never.
+    """
+    due = _of_its_status(subscription, now_ms, resumes_s)
+    if due is None or subscription.kept is UNSET:
+        return due
+    resumes_at = (subscription.says("pause_collection") or {}).get("resumes_at")
+    return (resumes_at * 1000, "collect_again") if resumes_at is not None and resumes_at * 1000 <= due[0] else due
+
+
+def _of_its_status(subscription: Subscription, now_ms: int, resumes_s: int | None) -> Due | None:
+    if subscription.status == "paused":
+        return (resumes_s * 1000, "give_up_resuming") if resumes_s is not None else None
     if subscription.status == "incomplete":
         return subscription.created * 1000 + INCOMPLETE_EXPIRES_MS, "expire"
     if subscription.status not in ("active", "past_due", "trialing", "unpaid") or not subscription.items.data:
@@ -29,20 +51,24 @@ def of_subscription(subscription: Subscription, now_ms: int) -> Due | None:
     return (end * 1000, "cycle") if end else None
 
 
-def of_dispute(dispute: Dispute) -> Due | None:
-    """`lose` when nobody has answered it in time."""
-    return (dispute.evidence_details.due_by * 1000, "lose") if dispute.status == "needs_response" else None
+def of_dispute(dispute: Dispute, now_ms: int) -> Due | None:
+    """`lose` when nobody has answered it in time; `judge` at once, where the evidence says what the bank is to make of it."""
+    if dispute.status in ("needs_response", "warning_needs_response"):
+        return dispute.evidence_details.due_by * 1000, "lose"
+    if dispute.status in ("under_review", "warning_under_review") and dispute.evidence.get(TELLING) in DECIDING:
+        return now_ms, "judge"
+    return None
 
 
-def of_invoice(invoice: Invoice, book: Book, finalizes_at: int, now_ms: int) -> Due | None:
-    """`finalize` for a draft; for an open one `settle` (a payment in processing), `attempt`, or `due`."""
+def of_invoice(invoice: Invoice, book: Book, finalizes_at: int, now_ms: int, settles: Mapping[str, int] = NONE_SETTLES) -> Due | None:
+    """`finalize` for a draft; for an open one `settle` (a payment in processing, when `settles` says of its intent), `attempt`, or `due`."""
     if invoice.status == "draft":
         return (finalizes_at, "finalize") if invoice.auto_advance and finalizes_at else None
     if invoice.status != "open":
         return None
     intent = last_intent(invoice, book)
     if intent is not None and intent.status == "processing":
-        return settles_at(invoice, intent, book) * 1000, "settle"
+        return (settles.get(intent.id) or settles_at(invoice, intent, book)) * 1000, "settle"
     if invoice.next_payment_attempt is not None:
         return invoice.next_payment_attempt * 1000, "attempt"
     if invoice.due_date is not None and invoice.due_date * 1000 > now_ms:

@@ -21,18 +21,20 @@ SUBSCRIPTION: Mapping[str, frozenset[str]] = {
     "incomplete": frozenset({"active", "incomplete_expired", "canceled"}),
     "incomplete_expired": frozenset(),
     "trialing": frozenset({"active", "past_due", "canceled", "paused"}),
-    "active": frozenset({"past_due", "unpaid", "canceled", "paused"}),
-    "past_due": frozenset({"active", "unpaid", "canceled"}),
+    "active": frozenset({"past_due", "unpaid", "canceled", "paused", "trialing"}),
+    "past_due": frozenset({"active", "unpaid", "canceled", "trialing"}),
     "unpaid": frozenset({"active", "past_due", "canceled"}),
     "paused": frozenset({"active", "canceled"}),
     "canceled": frozenset(),
 }
-_UNPAID_INTENT = frozenset({"requires_payment_method", "requires_confirmation", "requires_action", "processing", "succeeded", "canceled"})
+_UNPAID_INTENT = frozenset(
+    {"requires_payment_method", "requires_confirmation", "requires_action", "processing", "requires_capture", "succeeded", "canceled"}
+)
 PAYMENT_INTENT: Mapping[str, frozenset[str]] = {
     "requires_payment_method": _UNPAID_INTENT,
     "requires_confirmation": _UNPAID_INTENT,
     "requires_action": _UNPAID_INTENT,
-    "processing": frozenset({"succeeded", "requires_payment_method"}),
+    "processing": frozenset({"succeeded", "requires_payment_method", "canceled"}),
     "requires_capture": frozenset({"succeeded", "canceled"}),
     "succeeded": frozenset(),
     "canceled": frozenset(),
@@ -55,6 +57,31 @@ DISPUTE: Mapping[str, frozenset[str]] = {
     "under_review": frozenset({"won", "lost"}),
     "won": frozenset(),
     "lost": frozenset(),
+    # An inquiry: nothing was taken back yet.
+    "warning_needs_response": frozenset({"warning_under_review", "warning_closed", "needs_response"}),
+    "warning_under_review": frozenset({"warning_closed", "needs_response"}),
+    "warning_closed": frozenset(),
+    "prevented": frozenset(),
+}
+REFUND: Mapping[str, frozenset[str]] = {
+    "pending": frozenset({"requires_action", "succeeded", "failed", "canceled"}),
+    "requires_action": frozenset({"pending", "succeeded", "failed", "canceled"}),
+    # A bank may send back what it was sent.
+    "succeeded": frozenset({"failed"}),
+    "failed": frozenset(),
+    "canceled": frozenset(),
+}
+MANDATE: Mapping[str, frozenset[str]] = {
+    "pending": frozenset({"active", "inactive"}),
+    "active": frozenset({"inactive"}),
+    "inactive": frozenset(),
+}
+SOURCE: Mapping[str, frozenset[str]] = {
+    "pending": frozenset({"chargeable", "failed", "canceled"}),
+    "chargeable": frozenset({"consumed", "canceled", "failed"}),
+    "consumed": frozenset(),
+    "failed": frozenset(),
+    "canceled": frozenset(),
 }
 TABLES: Mapping[str, Mapping[str, frozenset[str]]] = {
     "invoice": INVOICE,
@@ -63,6 +90,9 @@ TABLES: Mapping[str, Mapping[str, frozenset[str]]] = {
     "charge": CHARGE,
     "setup_intent": SETUP_INTENT,
     "dispute": DISPUTE,
+    "refund": REFUND,
+    "mandate": MANDATE,
+    "source": SOURCE,
 }
 
 

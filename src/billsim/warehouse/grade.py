@@ -1,8 +1,10 @@
 """How much of the truth views find: the drift that there was, in intervals, against what was detected night by night.
 
 Drift is in a mirror's picture where it stood open while the mirror was taken. It is found where views tell of its account and code on a night that
-pictures it, and missed else. What no night pictures has lived and died between snapshots, and no view could have told of it. What views tell of
-that did not stand open then is a false alarm, and on consecutive nights one; that includes lag, which is on its way to be mended.
+pictures it, and missed else. What no night pictures has lived and died between snapshots, and no view could have told of it.
+
+What views tell of that did not stand open then is a false alarm, and on consecutive nights one. Two things are told rightly, are no drift and are
+counted apart: lag, which was on its way to be mended while the mirror was taken; and what was so from the beginning and no engine could mend.
 """
 
 from __future__ import annotations
@@ -14,6 +16,15 @@ from billsim.core.trace import DriftRecord
 from billsim.warehouse.screening import Looked, Sighting
 
 
+class Lag(NamedTuple):
+    """A disagreement that was mended while something was on its way for the account, and so never became drift."""
+
+    account: str
+    code: str
+    opened_ms: int
+    closed_ms: int
+
+
 class Missed(NamedTuple):
     """Drift that no night told of. `pictured`: a mirror had it, so that a view might have."""
 
@@ -22,11 +33,16 @@ class Missed(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """What views make of one code. `found` are delays, in milliseconds, from the opening of a drift until views looked at a mirror that shows it."""
+    """What views make of one code. `found` are delays, in milliseconds, from the opening of a drift until views looked at a mirror that shows it.
+
+    `in_lag`: told of while it was on its way to be mended, each night by itself. `unhealable`: accounts of whom it is told what no engine could mend.
+    """
 
     found: tuple[int, ...]
     missed: tuple[Missed, ...]
     false_alarms: int
+    in_lag: int = 0
+    unhealable: int = 0
 
     @property
     def data(self) -> dict[str, Any]:
@@ -39,6 +55,8 @@ class Mark(NamedTuple):
             "unseen": unseen,
             "between_snapshots": len(self.missed) - unseen,
             "false_alarms": self.false_alarms,
+            "in_lag": self.in_lag,
+            "unhealable": self.unhealable,
             "delay_ms_p50": _percentile(self.found, 50),
             "delay_ms_p99": _percentile(self.found, 99),
         }
@@ -57,15 +75,20 @@ class Grade(NamedTuple):
         return sorted(found, key=lambda each: (not each.pictured, each.drift.opened_ms, each.drift.account, each.drift.code))
 
 
-def grade(drift: Sequence[DriftRecord], nights: Sequence[Looked]) -> Grade:
-    """The marks of what was detected, for every code that drifted or was told of; and of each view, for the codes that it ever tells of."""
+def grade(
+    drift: Sequence[DriftRecord], nights: Sequence[Looked], lags: Sequence[Lag] = (), unhealable: frozenset[Sighting] = frozenset()
+) -> Grade:
+    """The marks of what was detected, for every code that drifted or was told of; and of each view, for the codes that it ever tells of. `lags` need
+    be no more than those that a mirror may show.
+    """
+    truth = _Truth(drift, nights, lags, unhealable)
     told = [night.detected for night in nights]
     views = {name: [night.by_view[name] for night in nights] for name in (nights[0].by_view if nights else ())}
-    return Grade(_marks(drift, nights, told, _codes(told, drift)), {name: _marks(drift, nights, each, _codes(each)) for name, each in views.items()})
+    return Grade(_marks(truth, told, _codes(told, drift)), {name: _marks(truth, each, _codes(each)) for name, each in views.items()})
 
 
-def is_pictured(drift: DriftRecord, first_ms: int, last_ms: int) -> bool:
-    """Whether drift stood open while a mirror was taken."""
+def is_pictured(drift: DriftRecord | Lag, first_ms: int, last_ms: int) -> bool:
+    """Whether a disagreement stood open while a mirror was taken."""
     return drift.opened_ms <= last_ms and (drift.closed_ms is None or drift.closed_ms > first_ms)
 
 
@@ -73,28 +96,66 @@ def _codes(told: Sequence[frozenset[Sighting]], drift: Sequence[DriftRecord] = (
     return sorted({each.code for each in drift} | {code for night in told for _, code in night})
 
 
-def _marks(drift: Sequence[DriftRecord], nights: Sequence[Looked], told: Sequence[frozenset[Sighting]], codes: Iterable[str]) -> dict[str, Mark]:
-    marks: dict[str, tuple[list[int], list[Missed], list[int]]] = {code: ([], [], []) for code in codes}
-    right: list[set[Sighting]] = [set() for _ in nights]
-    for each in drift:
-        if each.code not in marks:
+class _Truth:
+    """What the nights could show: the drift, and on which nights a mirror had it; and what is told rightly on a night though it is none."""
+
+    def __init__(self, drift: Sequence[DriftRecord], nights: Sequence[Looked], lags: Sequence[Lag], unhealable: frozenset[Sighting]) -> None:
+        self.nights = nights
+        self.drift = [(each, [number for number, night in enumerate(nights) if is_pictured(each, *night[:2])]) for each in drift]
+        self.in_lag = [{(lag.account, lag.code) for lag in lags if is_pictured(lag, *night[:2])} for night in nights]
+        self.unhealable = unhealable
+
+
+class _Count:
+    """The marks of a code, while they are made."""
+
+    def __init__(self) -> None:
+        self.found: list[int] = []
+        self.missed: list[Missed] = []
+        self.false_alarms = 0
+        self.in_lag = 0
+        self.unhealable: set[str] = set()
+
+    @property
+    def mark(self) -> Mark:
+        return Mark(tuple(sorted(self.found)), tuple(self.missed), self.false_alarms, self.in_lag, len(self.unhealable))
+
+
+def _marks(truth: _Truth, told: Sequence[frozenset[Sighting]], codes: Iterable[str]) -> dict[str, Mark]:
+    counts = {code: _Count() for code in codes}
+    right: list[set[Sighting]] = [set() for _ in told]
+    for each, pictured in truth.drift:
+        if each.code not in counts:
             continue
-        found, missed, _ = marks[each.code]
-        which, pictured = (each.account, each.code), [number for number, night in enumerate(nights) if is_pictured(each, *night[:2])]
+        which = (each.account, each.code)
         for number in pictured:
             right[number].add(which)
         by = next((number for number in pictured if which in told[number]), None)
         if by is None:
-            missed.append(Missed(each, bool(pictured)))
+            counts[each.code].missed.append(Missed(each, bool(pictured)))
         else:
-            found.append(max(0, nights[by].seen_ms - each.opened_ms))
+            counts[each.code].found.append(max(0, truth.nights[by].seen_ms - each.opened_ms))
     before: set[Sighting] = set()
     for number, night in enumerate(told):
-        wrong = set(night - right[number])
-        for _, code in sorted(wrong - before):
-            marks[code][2].append(number)
-        before = wrong
-    return {code: Mark(tuple(sorted(found)), tuple(missed), len(alarms)) for code, (found, missed, alarms) in marks.items()}
+        before = _count_the_rest(counts, sorted(night - right[number]), truth.in_lag[number], truth.unhealable, before)
+    return {code: count.mark for code, count in counts.items()}
+
+
+def _count_the_rest(
+    counts: Mapping[str, _Count], told: Sequence[Sighting], in_lag: set[Sighting], unhealable: frozenset[Sighting], before: set[Sighting]
+) -> set[Sighting]:
+    """Count what is told on a night and is no drift. Answer: the false alarms; those of the night before are not counted again."""
+    alarms = set()
+    for which in told:
+        account, code = which
+        if which in in_lag:
+            counts[code].in_lag += 1
+        elif which in unhealable:
+            counts[code].unhealable.add(account)
+        else:
+            alarms.add(which)
+            counts[code].false_alarms += which not in before
+    return alarms
 
 
 def _percentile(ordered: Sequence[int], percent: int) -> int | None:

@@ -9,15 +9,17 @@ from collections.abc import Mapping, Sequence
 
 import duckdb
 
+from billsim.core.policy import DunningPolicy
 from billsim.warehouse.bigquery import DUCKDB_TYPES, quoted
 from billsim.warehouse.extract import Delta, Values
-from billsim.warehouse.tables import OPS, RAW, TABLES, YESTERDAY_DRIFT, Table
+from billsim.warehouse.tables import OPS, POLICY, POLICY_CONTRACT_TYPES, POLICY_GRACE, RAW, TABLES, TOLD, YESTERDAY_DRIFT, Table
 
-_ALL = (*TABLES, YESTERDAY_DRIFT)
+_ALL = (*TABLES, *TOLD)
+_DEFAULT = "default"
 
 
 class Mirror:
-    """The raw tables in `project`, a catalogue of the connection, made anew and empty.
+    """The raw tables in `project`, a catalogue of the connection, made anew and empty, of a platform that follows the usual policy.
 
     Rows come in with instants as microseconds since the epoch, through a staging table for each: DuckDB's appender takes whole numbers twice as fast
     as Python's datetimes.
@@ -34,6 +36,8 @@ class Mirror:
             staged = ", ".join(f"{quoted(column.name)} {DUCKDB_TYPES[_staged(column.type)]}" for column in table.columns)
             connection.execute(f"CREATE OR REPLACE TABLE {self.name_of(table)} ({columns})")
             connection.execute(f"CREATE OR REPLACE TEMP TABLE {_staging(table)} ({staged})")
+
+        self.follow(DunningPolicy())
 
     def name_of(self, table: Table) -> str:
         """The table's three-part name, as DuckDB's SQL writes it."""
@@ -61,6 +65,24 @@ class Mirror:
     def remember(self, detected: Sequence[tuple[str, str, str, str]]) -> None:
         """What tonight detected, as (account, code, entity, detail), is what tomorrow calls yesterday's."""
         self.roll_forward([Delta(YESTERDAY_DRIFT, None, detected)])
+
+    def follow(self, policy: DunningPolicy) -> None:
+        """The platform follows this policy: what is to be held against it is told in `ops`."""
+        figures = (
+            policy.bad_debt_flag.bit_length() - 1,
+            policy.no_success_flag.bit_length() - 1,
+            policy.bad_debt_key,
+            policy.bad_debt_since_key,
+            policy.bad_debt_amount_key,
+            policy.no_success_key,
+            policy.account_type_key,
+            policy.max_attempts,
+            policy.grace_of(_DEFAULT),
+            policy.ban_after_ms,
+        )
+        graces = [(instrument, grace_ms) for instrument, grace_ms in policy.grace_ms.items() if instrument != _DEFAULT]
+        types = [(each,) for each in policy.contract_types]
+        self.roll_forward([Delta(POLICY, None, [figures]), Delta(POLICY_GRACE, None, graces), Delta(POLICY_CONTRACT_TYPES, None, types)])
 
     def _exchange(self, delta: Delta) -> None:
         table, owners, rows = delta

@@ -14,6 +14,9 @@ from billsim.warehouse.tables import TABLES, Table
 WWW_DRIFT = "www_drift"
 MIRROR_WAS_TORN, MIRROR_WAS_MISSING, MIRROR_WAS_LATE = "mirror_was_torn", "mirror_was_missing", "mirror_was_late"
 
+Wanted = tuple[str, tuple[tuple[str, Any], ...]]
+"""A row that somebody asks after: the view, and the columns with what they are to hold."""
+
 
 class Detected(NamedTuple):
     """Drift, as a view tells it: of whom, under which code, of which object, and what is wrong."""
@@ -30,21 +33,26 @@ class Detected(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """All drift that was detected, and what of it was not detected the last time."""
+    """All drift that was detected, and what of it was not detected the last time; of the rows that somebody asked after, those that views show; and
+    the classes of the line items.
+    """
 
     detected: Sequence[Detected]
     new: Sequence[Detected]
+    shown: frozenset[Wanted] = frozenset()
+    classes: Sequence[str] = ()
 
 
 class Night(NamedTuple):
-    """What a night came to. Its first table was taken at `taken_ms`, and the views looked at `seen_ms`."""
+    """What a night came to. Its first table was taken at `taken_ms`, and the views looked at `seen_ms`; `shown` and `classes` as `Seen` has them."""
 
     name: str
     taken_ms: int
     seen_ms: int
     detected: Sequence[Detected]
     new: Sequence[Detected]
-
+    shown: frozenset[Wanted] = frozenset()
+    classes: Sequence[str] = ()
 
     @property
     def candidates(self) -> list[Detected]:
@@ -188,10 +196,17 @@ class Nights:
         """Look at the mirror as it is now."""
         name, taken_ms = night
         now = self._house.kernel.now
-        seen = self._look(now)
+        seen = _shared(self._look(now), self.nights[-1].detected if self.nights else ())
         self.mirror.remember(seen.detected)
-        self.nights.append(Night(name, taken_ms, now, seen.detected, seen.new))
+        self.nights.append(Night(name, taken_ms, now, *seen))
         self._told(self.nights[-1])
+
+
+def _shared(seen: Seen, before: Sequence[Detected]) -> Seen:
+    """What was seen, in which drift that the night before had is the same object: what stands for months is kept once, and not once a night."""
+    known = {each: each for each in before}
+    detected = [known.setdefault(each, each) for each in seen.detected]
+    return seen._replace(detected=detected, new=[known.get(each, each) for each in seen.new])
 
 
 def _name(instant_ms: int) -> str:

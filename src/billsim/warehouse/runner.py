@@ -6,7 +6,7 @@ working out everything below again for each of them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
@@ -15,10 +15,10 @@ import duckdb
 from billsim.warehouse.bigquery import quoted, rows, set_clock, translate, why
 from billsim.warehouse.dataform.graph import Definition, Graph, Target, UnitTest
 from billsim.warehouse.errors import ViewError
-from billsim.warehouse.tables import TABLES, YESTERDAY_DRIFT
+from billsim.warehouse.tables import TABLES, TOLD
 
 OURS = "billsim"
-_MIRRORED = {table.name: table for table in (*TABLES, YESTERDAY_DRIFT)}
+_MIRRORED = {table.name: table for table in (*TABLES, *TOLD)}
 _SHOWN = 3
 
 
@@ -58,10 +58,17 @@ class Views:
         for each, _ in self._views:
             connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(each.target.database)}.{quoted(each.target.schema)}")
 
-    def run(self, now_ms: int) -> Mapping[str, int]:
-        """How many rows each view has at `now_ms` (milliseconds since the epoch), by `dataset.name`, in the order in which they were worked out."""
+    def run(self, now_ms: int, progress: Callable[[str], None] | None = None) -> Mapping[str, int]:
+        """How many rows each view has at `now_ms` (milliseconds since the epoch), by `dataset.name`, in the order in which they were worked out.
+        `progress` is told of each view that is.
+        """
         set_clock(self._connection, now_ms)
-        return {each.name: self._work_out(each, sql) for each, sql in self._views}
+        counted = {}
+        for each, sql in self._views:
+            counted[each.name] = self._work_out(each, sql)
+            if progress is not None:
+                progress(each.name)
+        return counted
 
     def rows(self, name: str) -> list[tuple[Any, ...]]:
         """The rows of a view as it was last run, in one total order. `name`: as `Graph.find` takes it."""
@@ -95,11 +102,7 @@ class Views:
             raise ViewError(why(error), each.file, each.name) from None
 
     def _find(self, name: str) -> Definition:
-        found = self.graph.find(name)
-        if found is not None and found.kind == "view":
-            return found
-        near = get_close_matches(name, [form for each in self.graph.views for form in (each.name, each.target.name)], n=1)
-        raise ViewError(f"there is no view '{name}'" + (f" (did you mean '{near[0]}'?)" if near else ""))
+        return view_of(self.graph, name)
 
     def _point_declarations(self) -> None:
         """A declared table that bears the name of a mirrored one is that one, in whatever dataset the project has it."""
@@ -117,6 +120,15 @@ class Views:
             if target != source:
                 self._connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(target.database)}.{quoted(target.schema)}")
                 self._connection.execute(f"CREATE OR REPLACE VIEW {name_of(target)} AS SELECT * FROM {name_of(source)}")
+
+
+def view_of(graph: Graph, name: str) -> Definition:
+    """The view of this name, as `Graph.find` takes it. Raises ViewError, with the nearest name, where there is none."""
+    found = graph.find(name)
+    if found is not None and found.kind == "view":
+        return found
+    near = get_close_matches(name, [form for each in graph.views for form in (each.name, each.target.name)], n=1)
+    raise ViewError(f"there is no view '{name}'" + (f" (did you mean '{near[0]}'?)" if near else ""))
 
 
 def _refuse_taken(views: Sequence[Definition]) -> None:
@@ -146,12 +158,19 @@ def run_views(connection: duckdb.DuckDBPyConnection, graph: Graph, now_ms: int) 
     return {each.name: views.rows(each.name) for each in graph.views}
 
 
-def run_unit_tests(connection: duckdb.DuckDBPyConnection, graph: Graph, now_ms: int) -> list[Tested]:
+def run_unit_tests(
+    connection: duckdb.DuckDBPyConnection, graph: Graph, now_ms: int, progress: Callable[[str], None] | None = None
+) -> list[Tested]:
     """Every unit test of the project: the view over the rows that the test gives, beside the rows that it expects, at `now_ms`. Raises ViewError for
-    one that cannot be translated.
+    one that cannot be translated. `progress` is told of each test that is through.
     """
     set_clock(connection, now_ms)
-    return [Tested(test, _tested(connection, test)) for test in graph.tests]
+    found = []
+    for test in graph.tests:
+        found.append(Tested(test, _tested(connection, test)))
+        if progress is not None:
+            progress(test.name)
+    return found
 
 
 def _tested(connection: duckdb.DuckDBPyConnection, test: UnitTest) -> str:

@@ -1,25 +1,27 @@
-"""A project of views looks at the mirrors of a run, night by night: which drift each of its views tells of, and how many rows they have."""
+"""A project of views looks at mirrors, night by night, while a world runs (`through`) or afterwards (`Screen`): which drift its views tell of."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import duckdb
 
+from billsim.core.policy import DunningPolicy
 from billsim.warehouse.bigquery import connect, rows, translate, why
 from billsim.warehouse.dataform import Definition, Graph
 from billsim.warehouse.errors import ViewError
-from billsim.warehouse.looking import DETECTED
 from billsim.warehouse.mirror import Mirror
+from billsim.warehouse.nightly import Detected, Look, Seen
 from billsim.warehouse.runner import Broken, Views, projects_of
 from billsim.warehouse.snapshots import Snapshot
 
 Sighting = tuple[str, str]
 """Of whom, and under which code."""
-# What a view must have, to tell of drift; and what tomorrow is told of today's.
+# All drift that a night's mirror shows, and what of it the mirror before did not.
+DETECTED, NEW = "detected_drift", "new_drift"
+# What a view must have, to tell of drift.
 _TELLS = ("account", "code")
-_REMEMBERED = (*_TELLS, "entity", "detail")
 
 
 class Looked(NamedTuple):
@@ -36,6 +38,41 @@ class Looked(NamedTuple):
     rows: Mapping[str, int]
 
 
+def through(connection: duckdb.DuckDBPyConnection, graph: Graph) -> Look:
+    """Through the views of a project, over the mirror of this connection, which the caller rolls forward. Raises ViewError, then or at a look: for
+    what cannot be translated or run, and where one of the views `detected_drift` and `new_drift` is missing.
+    """
+    absent = next((name for name in (DETECTED, NEW) if graph.find(name) is None), None)
+    if absent is not None:
+        raise ViewError(f"there is no view '{absent}' among the project's {len(graph.views)}, by which nights are told of drift")
+    views = Views(connection, graph)
+
+    def look(now_ms: int) -> Seen:
+        views.run(now_ms)
+        return Seen(drift_of(views, DETECTED), drift_of(views, NEW))
+
+    return look
+
+
+def drift_of(views: Views, name: str) -> list[Detected]:
+    """What a view tells of drift, as it was last run: each thing once, in the order of its rows. What it has no column for is ''; a row that names
+    nobody, or no code, tells of nothing. Raises ViewError for a view without a column of the two.
+    """
+    columns = views.columns(name)
+    _refuse_untelling(views, name, columns)
+    places = [columns.index(field) if field in columns else None for field in Detected._fields]
+    rows = views.rows(name)
+    told = [Detected(*["" if place is None or row[place] is None else str(row[place]) for place in places]) for row in rows]
+    return [each for each in dict.fromkeys(told) if each.account and each.code]
+
+
+def _refuse_untelling(views: Views, name: str, columns: Sequence[str]) -> None:
+    absent = next((field for field in _TELLS if field not in columns), None)
+    definition = views.graph.find(name)
+    if absent is not None and definition is not None:
+        raise ViewError(f"tells of drift, and has no column '{absent}'", definition.file, definition.name)
+
+
 class Screen:
     """Looks at snapshots, which must come in their order, through the views of a project.
 
@@ -50,16 +87,20 @@ class Screen:
         self._detected = graph.find(DETECTED)
         self._tellers: tuple[str, ...] | None = None
 
-    def look(self, snapshot: Snapshot) -> Looked:
-        """Roll the mirror forward to this night, and run every view over it."""
+    def look(self, snapshot: Snapshot, progress: Callable[[str], None] | None = None) -> Looked:
+        """Roll the mirror forward to this night, and run every view over it; `progress` is told of each."""
         self._mirror.roll_forward(snapshot.deltas)
-        counted = self.views.run(snapshot.seen_ms)
+        counted = self.views.run(snapshot.seen_ms, progress)
         if self._tellers is None:
             self._tellers = tuple([each.name for each in self._may_tell() if set(_TELLS) <= set(self.views.columns(each.name))])
         by_view = {name: self._told(name) for name in self._tellers}
         whole = self._whole()
         self._mirror.remember(whole)
         return Looked(snapshot.first_ms, snapshot.last_ms, snapshot.seen_ms, frozenset([row[:2] for row in whole]), by_view, counted)
+
+    def follow(self, policy: DunningPolicy) -> None:
+        """The platform of the snapshots to come follows this policy; else it is the usual one."""
+        self._mirror.follow(policy)
 
     def clear(self) -> None:
         """Forget what was looked at: the next snapshot is the first of another run."""
@@ -84,19 +125,9 @@ class Screen:
         return [each for each in views if each.target in union.dependencies] if union is not None else list(views)
 
     def _told(self, name: str) -> frozenset[Sighting]:
-        return frozenset([(account, code) for account, code, *_ in self._rows(name)])
+        return frozenset([each[:2] for each in drift_of(self.views, name)])
 
-    def _whole(self) -> list[tuple[str, str, str, str]]:
+    def _whole(self) -> list[Detected]:
         """All that is detected, each thing once, as it is remembered until the next night."""
         names = [self._detected.name] if self._detected is not None else self._tellers or ()
-        return list(dict.fromkeys([row for name in names for row in self._rows(name)]))
-
-    def _rows(self, name: str) -> list[tuple[str, str, str, str]]:
-        columns = self.views.columns(name)
-        places = [columns.index(column) if column in columns else None for column in _REMEMBERED]
-        found = []
-        for row in self.views.rows(name):
-            account, code, entity, detail = ["" if place is None or row[place] is None else str(row[place]) for place in places]
-            if account and code:
-                found.append((account, code, entity, detail))
-        return found
+        return list(dict.fromkeys([row for name in names for row in drift_of(self.views, name)]))

@@ -42,6 +42,13 @@ class Recorder:
         if self._behind is not None:
             self._behind.roll_forward(deltas)
 
+    def may_picture(self, opened_ms: int, closed_ms: int) -> bool:
+        """Whether the last mirror, or the one that is being taken, may show what has just ended and was so for at most minutes."""
+        last = self.snapshots[-1] if self.snapshots else None
+        if last is not None and opened_ms <= last.last_ms and closed_ms > last.first_ms:
+            return True
+        return bool(self._taken) and closed_ms > self._taken[0][0]
+
     def remember(self, detected: Sequence[tuple[str, str, str, str]]) -> None:
         """The night is over: what it took is one snapshot."""
         taken, self._taken = self._taken, []

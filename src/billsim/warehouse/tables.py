@@ -239,7 +239,7 @@ SUBS_ACCOUNT = Table(
         ("email", "STRING", "Address"),
         ("country", "STRING", "Two letters"),
         ("account_type", "STRING", "self_serve, or a contract type"),
-        ("flags", "INT64", "Bit 15 (32768) is bad_debt, bit 14 (16384) has_no_successful_payment"),
+        ("flags", "INT64", "Bit 15 (32768) is bad_debt, bit 14 (16384) has_no_successful_payment, unless ops.policy says otherwise"),
     ),
 )
 SUBS_DUNNING = Table(
@@ -310,6 +310,41 @@ YESTERDAY_DRIFT = Table(
     ),
     OPS,
 )
+POLICY = Table(
+    "policy",
+    "The figures of the dunning policy that the platform follows: one row.",
+    "",
+    "",
+    _columns(
+        ("bad_debt_bit", "INT64", "Number of the bit of subs_account.flags that says bad_debt"),
+        ("no_success_bit", "INT64", "Number of the bit that says has_no_successful_payment"),
+        ("bad_debt_key", "STRING", "Metadata key of customers and invoices that are bad debt"),
+        ("bad_debt_since_key", "STRING", "Metadata key of customers: since when"),
+        ("bad_debt_amount_key", "STRING", "Metadata key of invoices: how much"),
+        ("no_success_key", "STRING", "Metadata key of customers who never paid"),
+        ("account_type_key", "STRING", "Metadata key of customers: the account's type"),
+        ("max_attempts", "INT64", "After so many the schedule gives up"),
+        ("grace_ms", "INT64", "How long a debt that nobody collects any more is not bad, for instruments that policy_grace does not name"),
+        ("ban_after_ms", "INT64", "How long it is bad before the account is banned"),
+    ),
+    OPS,
+)
+POLICY_GRACE = Table(
+    "policy_grace",
+    "How long a debt that nobody collects any more is not bad, for instruments that have their own.",
+    "",
+    "",
+    _columns(("instrument", "STRING", "card, paypal, sepa_debit"), ("grace_ms", "INT64", "So long")),
+    OPS,
+)
+POLICY_CONTRACT_TYPES = Table(
+    "policy_contract_types",
+    "The account types that contract paths take care of.",
+    "",
+    "",
+    _columns(("account_type", "STRING", "The type"),),
+    OPS,
+)
 
 # In the order in which a night's mirror takes them.
 TABLES: tuple[Table, ...] = (
@@ -328,3 +363,5 @@ TABLES: tuple[Table, ...] = (
     CF_PROD,
     BILLING_PROD,
 )
+# What is told besides, and mirrors nothing.
+TOLD: tuple[Table, ...] = (YESTERDAY_DRIFT, POLICY, POLICY_GRACE, POLICY_CONTRACT_TYPES)

@@ -6,17 +6,22 @@ values are strings.
 
 from __future__ import annotations
 
-from billsim.stripe.objects.base import API_VERSION, Period, StripeObject
+from billsim.stripe.objects.base import API_VERSION, Deleted, Period, StripeObject, with_kept
 from billsim.stripe.objects.book import Book, StripeError
 from billsim.stripe.objects.customers import (
     Card,
     Customer,
     InvoiceSettings,
     ItemList,
+    LegacyCard,
     Mandate,
+    MandateStatus,
     PaymentMethod,
     Price,
+    Product,
     Recurring,
+    Source,
+    SourceStatus,
     Subscription,
     SubscriptionItem,
     SubscriptionStatus,
@@ -36,6 +41,7 @@ from billsim.stripe.objects.invoices import (
     LineItem,
     LineList,
     LineParent,
+    PaymentOfInvoice,
     StatusTransitions,
     SubscriptionDetails,
 )
@@ -50,6 +56,7 @@ from billsim.stripe.objects.payments import (
     PaymentIntent,
     PaymentIntentStatus,
     Refund,
+    RefundStatus,
     SetupIntent,
     SetupIntentStatus,
 )
@@ -64,6 +71,7 @@ __all__ = [
     "CreditNote",
     "CreditNoteRefund",
     "Customer",
+    "Deleted",
     "Dispute",
     "DisputeStatus",
     "Emitted",
@@ -84,17 +92,24 @@ __all__ = [
     "LineItem",
     "LineList",
     "LineParent",
+    "LegacyCard",
     "Mandate",
+    "MandateStatus",
     "PaymentError",
     "PaymentIntent",
     "PaymentIntentStatus",
     "PaymentMethod",
+    "PaymentOfInvoice",
     "Period",
     "Price",
+    "Product",
     "Recurring",
     "Refund",
+    "RefundStatus",
     "SetupIntent",
     "SetupIntentStatus",
+    "Source",
+    "SourceStatus",
     "StatusTransitions",
     "StripeError",
     "StripeObject",
@@ -102,4 +117,5 @@ __all__ = [
     "SubscriptionDetails",
     "SubscriptionItem",
     "SubscriptionStatus",
+    "with_kept",
 ]

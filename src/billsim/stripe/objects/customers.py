@@ -10,6 +10,9 @@ from billsim.stripe.objects.base import StripeObject
 
 SubscriptionStatus = Literal["incomplete", "incomplete_expired", "trialing", "active", "past_due", "canceled", "unpaid", "paused"]
 
+MandateStatus = Literal["active", "inactive", "pending"]
+SourceStatus = Literal["canceled", "chargeable", "consumed", "failed", "pending"]
+
 
 class InvoiceSettings(msgspec.Struct, frozen=True, gc=False):
     """A customer's defaults for invoices."""
@@ -31,12 +34,13 @@ class Customer(StripeObject, frozen=True, gc=False, kw_only=True):
 
 
 class Card(msgspec.Struct, frozen=True, gc=False):
-    """The card of a payment method."""
+    """The card of a payment method. `details` holds what else the API tells of it, where that is known: `country`, `funding`, `checks`."""
 
     brand: str = "visa"
     last4: str = "4242"
     exp_month: int = 12
     exp_year: int = 2034
+    details: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
 
 
 class PaymentMethod(StripeObject, frozen=True, gc=False, kw_only=True):
@@ -46,6 +50,36 @@ class PaymentMethod(StripeObject, frozen=True, gc=False, kw_only=True):
     type: str = "card"
     customer: str | None = None
     card: Card | None = None
+
+
+class LegacyCard(StripeObject, frozen=True, gc=False, kw_only=True):
+    """https://docs.stripe.com/api/cards/object: a card of before payment methods, `card_...`. It pays as a payment method of that id does."""
+
+    object: Literal["card"] = "card"
+    customer: str | None = None
+    card: Card = Card()
+
+
+class Source(StripeObject, frozen=True, gc=False, kw_only=True):
+    """https://docs.stripe.com/api/sources/object: what came before payment methods, `src_...`. It pays as a payment method of that id does."""
+
+    object: Literal["source"] = "source"
+    type: str = "card"
+    customer: str | None = None
+    status: SourceStatus = "chargeable"
+    usage: Literal["reusable", "single_use"] = "reusable"
+    amount: int | None = None
+    currency: str | None = None
+    card: Card | None = None
+
+
+class Product(StripeObject, frozen=True, gc=False, kw_only=True):
+    """https://docs.stripe.com/api/products/object"""
+
+    object: Literal["product"] = "product"
+    name: str
+    active: bool = True
+    updated: int = 0
 
 
 class Recurring(msgspec.Struct, frozen=True, gc=False):
@@ -115,5 +149,5 @@ class Mandate(StripeObject, frozen=True, gc=False, kw_only=True):
 
     object: Literal["mandate"] = "mandate"
     payment_method: str
-    status: Literal["active", "inactive", "pending"] = "active"
+    status: MandateStatus = "active"
     type: Literal["multi_use", "single_use"] = "multi_use"

@@ -82,6 +82,22 @@ class InvoicePayment(msgspec.Struct, frozen=True, gc=False):
     status: str = "open"
 
 
+class PaymentOfInvoice(StripeObject, frozen=True, gc=False, kw_only=True):
+    """https://docs.stripe.com/api/invoice-payment/object, whole: `paid_at` and `canceled_at` are its `status_transitions`."""
+
+    object: Literal["invoice_payment"] = "invoice_payment"
+    customer: str
+    invoice: str
+    payment_intent: str
+    status: str
+    currency: str
+    amount_requested: int
+    amount_paid: int | None = None
+    is_default: bool = True
+    paid_at: int | None = None
+    canceled_at: int | None = None
+
+
 class Invoice(StripeObject, frozen=True, gc=False, kw_only=True):
     """https://docs.stripe.com/api/invoices/object. `payments` lists the payment intents, oldest first.
 

@@ -13,7 +13,10 @@ PaymentIntentStatus = Literal[
 ]
 SetupIntentStatus = Literal["requires_payment_method", "requires_confirmation", "requires_action", "processing", "canceled", "succeeded"]
 ChargeStatus = Literal["succeeded", "pending", "failed"]
-DisputeStatus = Literal["needs_response", "under_review", "won", "lost"]
+DisputeStatus = Literal[
+    "needs_response", "under_review", "won", "lost", "warning_needs_response", "warning_under_review", "warning_closed", "prevented"
+]
+RefundStatus = Literal["pending", "requires_action", "succeeded", "failed", "canceled"]
 
 
 class PaymentError(msgspec.Struct, frozen=True, gc=False):
@@ -85,7 +88,7 @@ class Refund(StripeObject, frozen=True, gc=False, kw_only=True):
     customer: str | None = None
     payment_intent: str | None = None
     reason: str | None = None
-    status: Literal["pending", "succeeded", "failed", "canceled"] = "succeeded"
+    status: RefundStatus = "succeeded"
 
 
 class BalanceTransaction(msgspec.Struct, frozen=True, gc=False, kw_only=True):

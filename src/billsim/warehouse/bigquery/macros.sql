@@ -255,6 +255,8 @@ CREATE TEMP MACRO bq_json_value_array_whole(document, place) AS CASE WHEN json_t
     AND len(list_filter(json_extract(bq_valid(document), place || '[*]'), lambda item: json_type(item) IN ('OBJECT', 'ARRAY'))) = 0
     THEN json_extract_string(bq_valid(document), place || '[*]') END;
 CREATE TEMP MACRO bq_parse_json(x) AS CAST(x AS JSON);
+CREATE TEMP MACRO bq_json_at(document, place) AS json_extract(document, CASE WHEN typeof(place) = 'VARCHAR'
+    THEN '$."' || replace(replace(CAST(place AS VARCHAR), '\', '\\'), '"', '\"') || '"' ELSE '$[' || CAST(place AS VARCHAR) || ']' END);
 CREATE TEMP MACRO bq_json_kind(x) AS CASE json_type(CAST(x AS JSON))
     WHEN 'OBJECT' THEN 'object' WHEN 'ARRAY' THEN 'array' WHEN 'VARCHAR' THEN 'string' WHEN 'BOOLEAN' THEN 'boolean' WHEN 'NULL' THEN 'null'
     ELSE CASE WHEN x IS NOT NULL THEN 'number' END END;

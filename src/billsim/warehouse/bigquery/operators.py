@@ -64,7 +64,7 @@ def _patterns(node: exp.Expr) -> list[exp.Expr]:
 
 
 def bracket(node: exp.Bracket, context: Context) -> exp.Expr:
-    """items[OFFSET(0)], items[ORDINAL(1)], their SAFE_ kin, items[0], and document['key']."""
+    """items[OFFSET(0)], items[ORDINAL(1)], their SAFE_ kin, items[0], and document['key']; a key that is no literal, of what says that it is JSON."""
     if len(node.expressions) != 1:
         context.refuse(node, "brackets take one index")
     place = node.expressions[0]
@@ -72,9 +72,17 @@ def bracket(node: exp.Bracket, context: Context) -> exp.Expr:
     if key is not None:
         escaped = key.replace("\\", "\\\\").replace('"', '\\"')
         return call("json_extract", node.this, text(f'$."{escaped}"'))
+    if _is_json(node.this):
+        return call("bq_json_at", node.this, place)
     if node.args.get("offset") == 1:
         place = exp.Paren(this=exp.Sub(this=place, expression=whole(1)))
     return call("bq_safe_offset" if node.args.get("safe") else "bq_offset", node.this, place)
+
+
+def _is_json(node: exp.Expr) -> bool:
+    """Whether the expression says itself that it is JSON, once it is rewritten."""
+    inner = plain(node)
+    return isinstance(inner, exp.Anonymous) and inner.this in ("bq_parse_json", "bq_json_at", "json_extract", "to_json")
 
 
 def dot(node: exp.Dot, context: Context) -> exp.Expr:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from sqlglot import exp
 from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.errors import ErrorLevel, UnsupportedError
@@ -15,6 +17,7 @@ from billsim.warehouse.errors import ViewError
 _DUCKDB = DuckDB()
 
 
+@lru_cache(maxsize=1024)
 def translate(sql: str, *, file: str, definition: str) -> str:
     """The DuckDB query that answers as `sql` does in BigQuery. Raises ViewError."""
     context = Context(file, definition)

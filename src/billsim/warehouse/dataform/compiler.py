@@ -40,6 +40,8 @@ def compile_folder(root: Path, *, packages: Path | None = None, limits: Limits |
     """
     folder = read_folder(root)
     core = core_bundle(packages or root / "node_modules")
+    if packages is not None and not core:
+        raise ViewError(f"there is no {CORE} in it", str(packages))
     if not core and (ready := _ready(folder)):
         return ready
     sources = folder.digest

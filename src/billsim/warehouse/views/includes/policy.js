@@ -1,11 +1,4 @@
-// When an account owes, is chased, flagged and banned: the figures of the dunning policy that the engine follows.
-const badDebtBit = 15;
-const noSuccessBit = 14;
-const graceDays = 7;
-const graceDaysOf = { paypal: 10 };
-const banAfterDays = 30;
-const maxAttempts = 8;
-const contractTypes = ["cloudflare_ent", "jdc", "sfcc", "ibm"];
+// What the platform takes a status of Stripe's for. When an account owes, is flagged and banned, ops.policy says, which a view joins as `policy`.
 // What bills at Stripe, or will bill again.
 const live = ["trialing", "active", "past_due", "unpaid", "paused"];
 const ended = ["canceled", "incomplete_expired"];
@@ -13,12 +6,8 @@ const ended = ["canceled", "incomplete_expired"];
 const levelProduct = "zone_plan";
 
 const list = (values) => `(${values.map((value) => `'${value}'`).join(", ")})`;
-const flag = (flags, bit) => `(${flags} & (1 << ${bit})) != 0`;
-const grace = (instrument) =>
-  `CASE ${instrument} ${Object.entries(graceDaysOf)
-    .map(([kind, days]) => `WHEN '${kind}' THEN ${days}`)
-    .join(" ")} ELSE ${graceDays} END`;
+const flag = (flags, bit) => `(${flags} & (1 << policy.${bit})) != 0`;
+// What a key of some metadata says; an empty value is an absent key.
+const said = (metadata, key) => `NULLIF(JSON_VALUE(PARSE_JSON(${metadata})[policy.${key}]), '')`;
 
-module.exports = {
-  badDebtBit, noSuccessBit, graceDays, graceDaysOf, banAfterDays, maxAttempts, contractTypes, live, ended, levelProduct, list, flag, grace,
-};
+module.exports = { live, ended, levelProduct, list, flag, said };

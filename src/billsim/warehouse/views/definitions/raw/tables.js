@@ -17,3 +17,6 @@ const tables = {
 };
 Object.entries(tables).forEach(([name, description]) => declare({ schema: "raw", name, description }));
 declare({ schema: "ops", name: "yesterday_drift", description: "What the night before detected" });
+declare({ schema: "ops", name: "policy", description: "The figures of the dunning policy that the platform follows: one row" });
+declare({ schema: "ops", name: "policy_grace", description: "How long it waits, by instrument, where that is not as long as for the others" });
+declare({ schema: "ops", name: "policy_contract_types", description: "The account types that contract paths take care of" });

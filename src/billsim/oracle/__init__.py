@@ -1,0 +1,40 @@
+"""Whether the simulated Stripe is Stripe's: stripe-mock is asked what engines ask, and its answers are laid beside those of the simulation."""
+
+from __future__ import annotations
+
+from billsim.oracle.checking import Found, Row, Wrong, check
+from billsim.oracle.mock import URL_VARIABLE, VERSION, Answer, Mock, NoMockError, stripe_mock
+from billsim.oracle.recording import ENGINES, Seen, record, shape_of
+from billsim.scenario.toml_file import find, load, names
+
+__all__ = [
+    "ENGINES",
+    "URL_VARIABLE",
+    "VERSION",
+    "Answer",
+    "Found",
+    "Mock",
+    "NoMockError",
+    "Row",
+    "Seen",
+    "Wrong",
+    "check",
+    "examine",
+    "record",
+    "shape_of",
+    "shipped",
+    "stripe_mock",
+]
+
+
+def examine(url: str = "") -> Found:
+    """Run every scenario that ships under both engines, and hold what they ask of Stripe, and what it answers, against the stripe-mock at `url`, or
+    one that is brought up. Raises NoMockError.
+    """
+    with stripe_mock(url) as mock:
+        return check(shipped(), mock)
+
+
+def shipped() -> list[Seen]:
+    """What either engine asks of Stripe in any scenario that ships, and what is answered."""
+    return record(load(find(name)) for name in names())

@@ -1,0 +1,155 @@
+"""Pauses: of a subscription whose trial ended with nothing to pay by (https://docs.stripe.com/billing/subscriptions/trials), and of collection alone
+(https://docs.stripe.com/billing/subscriptions/pause-payment).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from msgspec.structs import replace
+
+from billsim.core.ids import short
+from billsim.stripe import collection, invoice_items, invoices, subscriptions, terms
+from billsim.stripe.backend import Act, Backend
+from billsim.stripe.changes import anchor_type
+from billsim.stripe.naming import stem
+from billsim.stripe.objects import Invoice, ItemList, Period, Recurring, Subscription, with_kept
+from billsim.stripe.params import Types, check, refusal
+from billsim.stripe.periods import Cycle, cycle_around, day_of, period_end
+from billsim.stripe.prorations import Proration, price_of, prorated
+from billsim.stripe.timers import INCOMPLETE_EXPIRES_MS
+
+RESUME: Types = {
+    "billing_cycle_anchor": dict | str,
+    "payment_behavior": ("resume_on_payment_attempt", "resume_on_payment_success"),
+    "proration_behavior": ("always_invoice", "create_prorations", "none"),
+    "proration_date": int,
+}
+_PAUSE: Types = {"behavior": ("keep_as_draft", "mark_uncollectible", "void"), "resumes_at": int}
+
+
+# -- the subscription
+
+
+def lacks_a_method(backend: Backend, subscription: Subscription, then: Literal["cancel", "pause"]) -> bool:
+    """Whether a trial ends with nothing to pay by, and its subscription is to do this then."""
+    settings: Mapping[str, Any] = subscription.says("trial_settings") or {}
+    if subscription.status != "trialing" or (settings.get("end_behavior") or {}).get("missing_payment_method") != then:
+        return False
+    return subscription.collection_method == "charge_automatically" and collection.default_method_of(backend, subscription) is None
+
+
+def pause(act: Act, subscription: Subscription) -> None:
+    """No further invoice is made until it is resumed."""
+    why = {"type": "subscription", "subscription": {"type": "trial_end_without_payment_method"}, "transitioned_at": act.now_s}
+    kept = with_kept(subscription.kept, {"status_details": {"paused": why}})
+    paused = act.update("customer.subscription.updated", subscription, status="paused", kept=kept)
+    act.emit("customer.subscription.paused", paused)
+
+
+def resume(act: Act, id: str, params: dict[str, Any]) -> Subscription:
+    """Begin a new period, or go on in the one that the anchor says; it is active once what that costs is attempted, or with
+    `payment_behavior=resume_on_payment_success` once it is paid, for which there are 23 hours. Raises StripeError.
+    """
+    backend, old = act.backend, act.backend.subscription(id)
+    _require_resumable(backend, old)
+    keeps = anchor_type(params.get("billing_cycle_anchor", "now")) == "unchanged"
+    behaviour = params.get("proration_behavior", "create_prorations") if keeps else "always_invoice"
+    attempts = params.get("payment_behavior") != "resume_on_payment_success"
+    invoice = backend.free(f"in_{stem(id)}_resume.{short(act.task)}")
+    renewed, cycle = _renewed(old, act.now_s, keeps=keeps)
+    fields: dict[str, Any] = {"items": renewed.items, "billing_cycle_anchor": renewed.billing_cycle_anchor}
+    lines = [] if keeps else invoices.lines_of(act, renewed.items.data, invoice)
+    settled = _remaining(renewed, cycle) if keeps and behaviour != "none" else ()
+    waiting = [] if keeps else invoice_items.waiting(backend.books[old.customer], id)
+    method, bills = collection.default_method_of(backend, old), behaviour == "always_invoice"
+    due = sum([line.amount for line in lines]) + sum([each.amount for each in settled]) + sum([item.amount for item in waiting])
+    if bills and attempts and method is None and due > 0:
+        raise refusal("resource_missing", terms.NO_METHOD)
+    if not bills:
+        subscription = subscriptions.resumed(act, old, **fields)
+        invoice_items.settle(act, subscription, settled)
+        return subscription
+    fields["latest_invoice"] = invoice
+    if attempts:
+        subscription = subscriptions.resumed(act, old, **fields)
+    else:
+        subscription = act.update("customer.subscription.updated", old, **fields)
+        backend.resumes[id] = act.now_s + INCOMPLETE_EXPIRES_MS // 1000
+        act.arm(subscription)
+    backend.made_by(invoice, act.origin)
+    backend.made_by(id, act.origin)
+    items = [*invoice_items.settle(act, subscription, settled), *waiting]
+    drafted = invoices.draft(act, subscription, invoice, "subscription_update", lines, items, start=act.now_s, end=act.now_s)
+    _collect(act, invoices.finalize(act, drafted), method if attempts else None)
+    return backend.subscription(id)
+
+
+def _require_resumable(backend: Backend, old: Subscription) -> None:
+    if old.status != "paused":
+        raise refusal("parameter_invalid", f"You can only resume a subscription with a status of `paused`; {old.id} is `{old.status}`.")
+    if old.collection_method != "charge_automatically":
+        raise refusal("parameter_invalid", "You can only resume a subscription with `collection_method` set to `charge_automatically`.")
+    if old.id in backend.resumes:
+        raise refusal("parameter_invalid", f"Subscription {old.id} is being resumed: its invoice comes first.")
+
+
+def _renewed(old: Subscription, now_s: int, *, keeps: bool) -> tuple[Subscription, Cycle]:
+    """The subscription in the period that it goes on in, and the whole of that period."""
+    recurring = old.items.data[0].price.recurring or Recurring()
+    anchor = old.billing_cycle_anchor if keeps else now_s
+    cycle = cycle_around(recurring, now_s, anchor, day_of(old, anchor)) if keeps else Cycle(now_s, period_end(recurring, now_s, now_s))
+    items = tuple([replace(item, current_period_start=now_s, current_period_end=cycle.end) for item in old.items.data])
+    return replace(old, items=ItemList(items), billing_cycle_anchor=anchor), cycle
+
+
+def _remaining(renewed: Subscription, cycle: Cycle) -> tuple[Proration, ...]:
+    """What is left of a period that is gone on in."""
+    found = []
+    for item in renewed.items.data:
+        begun = item.current_period_start
+        share = prorated(price_of(item), cycle.end - begun, cycle.end - cycle.start)
+        found.append(Proration(item, share, Period(begun, cycle.end)))
+    return tuple([each for each in found if each.amount])
+
+
+def _collect(act: Act, opened: Invoice, method: str | None) -> None:
+    if opened.status == "paid":
+        subscriptions.invoice_paid(act, opened)
+    elif method is not None:
+        outcome = act.backend.cards.pay_for(opened.customer, method, act.at_ms, on_session=True)
+        collection.pay_by_request(act, opened, collection.Payment(method, outcome))
+        if outcome.status != "paid":
+            subscriptions.invoice_failed(act, opened)
+
+
+def give_up(backend: Backend, id: str) -> None:
+    """Nobody paid what was to resume a subscription: that invoice is void, and it stays paused."""
+    subscription = backend.subscription(id)
+    with Act(backend, backend.own_task(id, "give_up_resuming"), "23 hours paused", "given_up", "given_up") as act:
+        backend.resumes.pop(id, None)
+        invoice = backend.books[subscription.customer].invoices.get(subscription.latest_invoice or "")
+        if invoice is not None and invoice.status == "open":
+            invoices.set_void(act, invoice)
+
+
+# -- collection alone
+
+
+def asked_for(given: Any, now_s: int) -> dict[str, Any] | None:
+    """`pause_collection` as it is kept, None for an end of it. Raises StripeError."""
+    if given == "":
+        return None
+    check(given, _PAUSE, ("behavior",), within="pause_collection")
+    resumes_at = given.get("resumes_at")
+    if resumes_at is not None and resumes_at <= now_s:
+        raise refusal("parameter_invalid", "`pause_collection[resumes_at]` must be in the future.", param="pause_collection[resumes_at]")
+    return {"behavior": given["behavior"], "resumes_at": resumes_at}
+
+
+def collect_again(backend: Backend, id: str) -> None:
+    """The pause of collection has ended, as it was told to; drafts that were kept stay drafts."""
+    subscription = backend.subscription(id)
+    with Act(backend, backend.own_task(id, "collect_again"), "pause of collection", "collect", f"collect{backend.now_s}") as act:
+        act.update("customer.subscription.updated", subscription, kept=with_kept(subscription.kept, {"pause_collection": None}))
