@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from billsim.cli.options import EngineName, Json, PolicyFile, check, platform, policy_option
-from billsim.cli.output import command, interruptible, print_json
+from billsim.cli.output import command, interruptible, print_json, wants_progress
 from billsim.scenario.errors import InputError
 
 StripeToo = Annotated[bool, typer.Option("--stripe", help="Hold the simulated Stripe against stripe-mock instead.")]
@@ -59,10 +59,12 @@ def _stripe(url: str, json: bool) -> int:
     except ImportError as missing:
         raise InputError(f"{missing}", key="--stripe") from missing
     from billsim import summary
+    from billsim.bars import Bars
+    from billsim.scenario.toml_file import names
 
-    with interruptible(json, "nothing is kept", "billsim doctor --stripe"):
+    with interruptible(json, "nothing is kept", "billsim doctor --stripe"), Bars(wants_progress(json, quiet=False)) as bars:
         try:
-            found = oracle.examine(url)
+            found = oracle.examine(url, bars.count("what engines ask", len(names())))
         except oracle.NoMockError as none:
             raise InputError(str(none), key="--stripe-mock") from None
     if json:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from billsim.cli.options import Quiet, Seed, check
+from billsim.cli.options import Seed, check
 from billsim.scenario.errors import InputError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def serve(
     webhook: Annotated[str, typer.Option("--webhook", metavar="URL", help="Send every event there; more endpoints through the API.")] = "",
     webhook_secret: Annotated[str, typer.Option("--webhook-secret", metavar="SECRET", help="What that endpoint verifies with.")] = "",
     webhook_retry: Annotated[str, typer.Option("--webhook-retry", metavar="S,S,S", help="Seconds until a delivery is tried again.")] = "5,60,600",
-    quiet: Quiet = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing of requests and deliveries.")] = False,
 ) -> int:
     """Serve a Stripe account that is simulated, until Ctrl-C: its API over HTTP, its webhooks to your endpoints, its time moved by test clocks."""
     if not stripe:

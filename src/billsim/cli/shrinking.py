@@ -67,7 +67,7 @@ def _kept(shrunk: Shrunk, engine: str, out: Path | None, again: str, policy: Pat
         typer.echo(text, nl=False)
         return f"the smallest story so far is shown; again: {again}"
     _write(out, text)
-    from_there = command("shrink", str(out), seed=shrunk.seed, engine=engine, want=shrunk.signature, out=beside(out), **policy_option(policy))
+    from_there = command("shrink", str(out), engine=engine, seed=shrunk.seed, want=shrunk.signature, out=beside(out), **policy_option(policy))
     return f"the smallest story so far is in {out}; again, from there: {from_there}"
 
 

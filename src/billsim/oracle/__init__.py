@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 from billsim.oracle.checking import Found, Row, Wrong, check
 from billsim.oracle.mock import URL_VARIABLE, VERSION, Answer, Mock, NoMockError, stripe_mock
 from billsim.oracle.recording import ENGINES, Seen, record, shape_of
+from billsim.scenario.plan import Scenario
 from billsim.scenario.toml_file import find, load, names
 
 __all__ = [
@@ -27,14 +30,21 @@ __all__ = [
 ]
 
 
-def examine(url: str = "") -> Found:
+def examine(url: str = "", progress: Callable[[str], None] | None = None) -> Found:
     """Run every scenario that ships under both engines, and hold what they ask of Stripe, and what it answers, against the stripe-mock at `url`, or
-    one that is brought up. Raises NoMockError.
+    one that is brought up. `progress` is told each scenario's name. Raises NoMockError.
     """
     with stripe_mock(url) as mock:
-        return check(shipped(), mock)
+        return check(shipped(progress), mock)
 
 
-def shipped() -> list[Seen]:
+def shipped(progress: Callable[[str], None] | None = None) -> list[Seen]:
     """What either engine asks of Stripe in any scenario that ships, and what is answered."""
-    return record(load(find(name)) for name in names())
+    return record(_each(progress))
+
+
+def _each(progress: Callable[[str], None] | None) -> Iterator[Scenario]:
+    for name in names():
+        yield load(find(name))
+        if progress is not None:
+            progress(name)
