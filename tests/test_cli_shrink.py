@@ -124,7 +124,8 @@ def test_ctrl_c_keeps_the_smallest_story_so_far_and_says_how_to_go_on_from_it(tm
     chased = CHASED.replace("cancel", "notify")
     out, said = interrupted(tmp_path, 6, "--out", "found.toml")
     head = "billsim: interrupted; the smallest story so far is in found.toml; again, from there: "
-    assert out == "" and said.startswith(f"{head}billsim shrink found.toml --engine stopping:Stopping --seed 0 --want {chased} --out found-2.toml")
+    options = f"--engine stopping:Stopping --seed 0 --against none --want {chased} --out found-2.toml"
+    assert (out, said) == ("", f"{head}billsim shrink found.toml {options}\n")
     kept = load(tmp_path / "found.toml")
     assert len(kept.given) == 1
     again = shlex.split(said.removeprefix(head))[1:]

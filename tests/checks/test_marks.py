@@ -69,7 +69,10 @@ def test_of_attempts() -> None:
 
 @pytest.mark.parametrize(
     "result",
-    ['{"refused": "MergedAccount"}', '{"refused": 5}', '{"refused": [["why"]]}', '{"refused": [{"why": ["x"]}]}', '{"outcome": ["x"]}', "7", "so?", "", None, {}],
+    [
+        *('{"refused": "MergedAccount"}', '{"refused": 5}', '{"refused": [["why"]]}', '{"refused": [{"why": ["x"]}]}', '{"outcome": ["x"]}'),
+        *("7", "so?", "", None, {}),
+    ],
 )
 def test_of_attempts_in_other_words(result: Any) -> None:
     assert marks.of_attempt(AuditRow("ada", key="k", at_ms=0, params="{}", result=result, failed=False)) == []

@@ -70,7 +70,7 @@ def few() -> list[Seen]:
 
 
 def test_doctor_prints_a_line_for_each_kind(answer: Callable[..., Answered], few: list[Seen], mock: Mock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(oracle, "shipped", lambda: few)
+    monkeypatch.setattr(oracle, "shipped", lambda _progress: few)
     code, out, _ = answer("doctor", "--stripe", "--stripe-mock", mock.url)
     assert code == 0 and out.splitlines()[-1] == "ok: what engines ask of Stripe and are answered, beside stripe-mock (given)"
     rows = {line.split()[0]: line.split()[1:] for line in out.splitlines() if not line.startswith(" ")}
@@ -88,7 +88,7 @@ def test_doctor_fails_where_something_differs(
     first = next(each for each in few if each.exchange.name == "customers.retrieve")
     broken = first.exchange.response.body.replace(b'"balance":', b'"ballance":')
     wrong = replace(first, exchange=first.exchange._replace(response=Response(200, {}, broken)))
-    monkeypatch.setattr(oracle, "shipped", lambda: [wrong])
+    monkeypatch.setattr(oracle, "shipped", lambda _progress: [wrong])
     code, out, _ = answer("doctor", "--stripe-mock", mock.url)
     assert code == 1 and out.splitlines()[-1].startswith("WRONG: ")
     assert f"  WRONG: customer.balance is not there (first in {STORY} under recompute: customers.retrieve)" in out.splitlines()

@@ -10,7 +10,7 @@ from billsim.ports import Component, Message, Steps
 from billsim.remediation.driftcontrol import by_account
 from billsim.run import run_scenario
 from billsim.scenario.toml_file import loads
-from tests.remediation.night import Night
+from tests.remediation.night import NIGHT, Night
 
 STUCK = 'rows = { subs_dunning = { status = "bad_debt", escalation_level = 3 }, subs_account = { flags = 32768 } }'
 TWO = ", ".join(f'{{ account = "{name}", {STUCK} }}' for name in ("ada", "bob"))
@@ -82,3 +82,13 @@ mode = "on"
 
 def _attempts(records: list[Any]) -> Iterator[Any]:
     return (record for record in records if record[0] == "remediation")
+
+
+def test_who_stripe_does_not_tell_of_has_a_row_and_does_not_end_the_night() -> None:
+    given = ", ".join(f'{{ account = "{name}", rows = {{ subs_account = {{ flags = 32768 }} }} }}' for name in ("ada", "bob"))
+    night = Night(given, more='[faults]\nstripe_error = { ppm = 1000000, accounts = ["ada"] }')
+    night.run([("ada", "bad_debt_stuck", ""), ("bob", "bad_debt_stuck", "")], [("ada", "www_drift", "ada.example")])
+    told = night.result()
+    assert (told["outcome"], told["failed"], list(told["wrong"])) == ("failed", True, [""])
+    assert night.result(key=f"{NIGHT}/auto_resync_www/ada.example")["wrong"] == told["wrong"]
+    assert night.result("bob")["outcome"] == "healed"

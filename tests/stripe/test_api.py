@@ -49,7 +49,7 @@ DATA = Path(os.environ.get("BILLSIM_DATA", Path(__file__).parents[3] / "shared" 
         ("invoices.list", "", {"limit": True}, "400 .* Invalid integer: limit"),
         ("invoices.list", "", {"limit": 101}, "400 .* less than or equal to 100"),
         ("invoices.list", "", {"status": "unpaid"}, "400 .* must be one of draft, open"),
-        ("invoices.list", "", {"starting_after": "in_none"}, "400 .* No such object"),
+        ("invoices.list", "", {"starting_after": "in_none"}, "400 .* No such invoice: 'in_none'"),
         ("prices.create", "", {"currency": "usd", "product": "x"}, "400 .* parameter_missing: .*unit_amount"),
         ("prices.create", "", {"currency": "usd", "product": "x", "unit_amount": -1}, "400 .* greater than or equal to 0"),
         ("prices.create", "", {"currency": "usd", "product": "x", "unit_amount": 1, "recurring": {"interval": "decade"}}, "400 .* day, week"),
@@ -57,9 +57,9 @@ DATA = Path(os.environ.get("BILLSIM_DATA", Path(__file__).parents[3] / "shared" 
         ("customers.update", "cus_ada", {"invoice_settings": {"default_payment_method": "pm_none"}}, "400 .* No such PaymentMethod"),
         ("payment_methods.attach", "pm_ada", {"customer": "cus_none"}, "400 .* No such customer"),
         ("payment_intents.cancel", "pi_ada_1", {}, "400 .* belongs to invoice in_ada_1"),
-        ("subscriptions.update", "sub_ada", {"items": [{"id": "si_ada", "quantity": -1}]}, "400 .* Invalid quantity"),
+        ("subscriptions.update", "sub_ada", {"items": [{"id": "si_ada", "quantity": -1}]}, "400 .* greater than or equal to 0"),
         ("subscriptions.update", "sub_ada", {"items": [{"id": "si_ada", "deleted": True}]}, "400 .* at least one item"),
-        ("subscriptions.update", "sub_ada", {"items": [{"price": "price_pro_monthly"}]}, "400 .* already has an item"),
+        ("subscriptions.update", "sub_ada", {"items": [{"price": "price_pro_monthly"}]}, "400 .* is already using that Price"),
         ("subscriptions.update", "sub_ada", {"items": [{"quantity": 2}]}, "400 .* parameter_missing: .*price"),
         ("subscriptions.update", "sub_ada", {"items": [{"id": "si_ada"}], "proration_date": 1}, "400 .* outside of the current period"),
         ("subscriptions.update", "sub_ada", {"items": [{"id": "si_ada", "quantity": 2}], "proration_behavior": "always"}, "400 .* create_prorations"),
@@ -228,7 +228,7 @@ def test_a_paid_invoice_takes_metadata_and_echoes_it() -> None:
     bench.types()
     bench.call("invoices.update", "in_ada_1", {"metadata": {"bad_debt": "true"}})
     assert bench.types() == ["invoice.updated"]
-    with pytest.raises(StripeError, match="already paid"):
+    with pytest.raises(StripeError, match="can't be updated in this way"):
         bench.call("invoices.update", "in_ada_1", {"auto_advance": True})
 
 

@@ -176,9 +176,10 @@ def test_what_is_only_kept_is_told_back() -> None:
         ({"billing_mode": {"type": "flexible"}}, "billing_mode[type]", "does not simulate"),
         ({"cancel_at": START_S - 1}, "cancel_at", "in the future"),
         ({"cancel_at": START_S + 1, "cancel_at_period_end": True}, "cancel_at", "only specify one"),
-        ({"days_until_due": 3}, "days_until_due", "can only be set if"),
+        ({"days_until_due": 3}, "days_until_due", "can only specify 'days_until_due'"),
         ({"trial_settings": {"end_behavior": {"missing_payment_method": "wait"}}}, "missing_payment_method", "must be one of"),
-        ({"trial_period_days": 800}, "trial_end", "two years"),
+        ({"trial_period_days": 731}, "trial_period_days", "the maximum is 730"),
+        ({"trial_end": START_S + 731 * 86_400}, "trial_end", "two years"),
         ({"items": [{"price": "price_once"}]}, "items[0][price]", "set to `type=one_time`"),
         ({"items": [{"price": "price_old"}]}, "items[0][price]", "inactive"),
         ({"items": [{"price": "price_pro_monthly", "price_data": {}}]}, "items[0][price]", "only specify one"),
@@ -186,7 +187,7 @@ def test_what_is_only_kept_is_told_back() -> None:
         ({"items": [*PRO, {"price": "price_eur"}]}, "items[1][price]", "is in eur"),
         ({"add_invoice_items": [{"price": "price_pro_monthly"}]}, "add_invoice_items[0][price]", "set to `type=recurring`"),
         ({"add_invoice_items": [{}]}, "add_invoice_items[0][price]", "Missing required"),
-        ({"payment_behavior": "pending_if_incomplete"}, "payment_behavior", "not allowed"),
+        ({"payment_behavior": "pending_if_incomplete"}, "payment_behavior", "has no effect when creating"),
     ],
 )
 def test_what_is_refused(params: dict[str, Any], param: str, message: str) -> None:

@@ -57,7 +57,7 @@ def test_a_customer_comes_with_what_it_pays_with() -> None:
         ({"email": "b b@example.com"}, "email_invalid", "email"),
         ({"invoice_settings": {"default_payment_method": "pm_ada"}}, "parameter_invalid", "invoice_settings[default_payment_method]"),
         ({"invoice_settings": {"foot": "x"}}, "parameter_unknown", "invoice_settings[foot]"),
-        ({"payment_method": "pm_ada"}, "payment_method_unexpected_state", "payment_method"),
+        ({"payment_method": "pm_ada"}, "", "payment_method"),
         ({"source": "tok_none"}, "resource_missing", "source"),
         ({"tax_exempt": "maybe"}, "parameter_invalid", "tax_exempt"),
         ({"metadata": {"k": "v" * 501}}, "metadata_value_too_long", "metadata[k]"),

@@ -258,7 +258,7 @@ def test_of_a_paid_invoice_only_metadata_may_be_changed() -> None:
     bench.call("invoices.pay", "in_ada_1", {"paid_out_of_band": True}, task="e/test/1")
     assert bench.call("invoices.update", "in_ada_1", {"metadata": {"a": "b"}}, task="e/test/2").metadata == {"a": "b"}
     for params in ({"description": "x"}, {"auto_advance": True}):
-        with pytest.raises(StripeError, match="already paid"):
+        with pytest.raises(StripeError, match="can't be updated in this way"):
             bench.call("invoices.update", "in_ada_1", params, task="e/test/3")
 
 
@@ -288,7 +288,7 @@ def test_a_subscriptions_own_draft_is_not_deleted_and_its_lines_stay() -> None:
         ("invoice_items.create", {"customer": "cus_ada", "amount": 1, "pricing": {"price": "price_x"}}, "pricing"),
         ("invoice_items.create", {"customer": "cus_ada", "amount": 1, "currency": "usd", "period": {"start": 2, "end": 1}}, "period[end]"),
         ("invoice_items.create", {"customer": "cus_ada", "pricing": {"price": "price_pro_monthly"}}, "pricing[price]"),
-        ("invoice_items.create", {"customer": "cus_ada", "unit_amount_decimal": "1.5", "currency": "usd"}, "unit_amount_decimal"),
+        ("invoice_items.create", {"customer": "cus_ada", "unit_amount_decimal": "1.0000000000001", "currency": "usd"}, "unit_amount_decimal"),
     ],
 )
 def test_what_is_refused(request_: str, params: dict[str, Any], param: str) -> None:

@@ -71,7 +71,7 @@ def test_it_passes_through_every_status_of_its_making() -> None:
         ({"return_url": "https://example.com"}, "", "return_url"),
         ({"customer": "cus_none"}, "resource_missing", "customer"),
         ({"payment_method": "pm_none"}, "resource_missing", "payment_method"),
-        ({"payment_method": "pm_ada"}, "payment_method_unexpected_state", "payment_method"),
+        ({"payment_method": "pm_ada"}, "", "payment_method"),
         ({"payment_method_types": ["klarna"]}, "not_simulated", "payment_method_types"),
         ({"payment_method_types": ["sepa_debit"]}, "", "currency"),
         ({"automatic_payment_methods": {"enabled": True}}, "parameters_exclusive", "payment_method_types"),

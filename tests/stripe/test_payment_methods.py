@@ -74,12 +74,12 @@ def test_a_card_that_is_declined_cannot_be_kept(token: str, code: str, decline_c
 @pytest.mark.parametrize(
     ("card", "code", "param"),
     [
-        ({"number": "4242424242424241"}, "incorrect_number", "card[number]"),
-        ({"number": "4242"}, "incorrect_number", "card[number]"),
-        ({"number": "4242424242424242", "exp_month": 13}, "invalid_expiry_month", "card[exp_month]"),
-        ({"number": "4242424242424242", "exp_year": 2025}, "invalid_expiry_year", "card[exp_year]"),
-        ({"number": "4242424242424242", "exp_year": 2077}, "invalid_expiry_year", "card[exp_year]"),
-        ({"number": "4242424242424242", "cvc": "99"}, "invalid_cvc", "card[cvc]"),
+        ({"number": "4242424242424241"}, "incorrect_number", "number"),
+        ({"number": "4242"}, "incorrect_number", "number"),
+        ({"number": "4242424242424242", "exp_month": 13}, "invalid_expiry_month", "exp_month"),
+        ({"number": "4242424242424242", "exp_year": 2025}, "invalid_expiry_year", "exp_year"),
+        ({"number": "4242424242424242", "exp_year": 2077}, "invalid_expiry_year", "exp_year"),
+        ({"number": "4242424242424242", "cvc": "99"}, "invalid_cvc", "cvc"),
     ],
 )
 def test_a_card_that_cannot_be(card: dict[str, Any], code: str, param: str) -> None:

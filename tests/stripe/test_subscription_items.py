@@ -62,8 +62,8 @@ def test_items_are_listed_newest_first() -> None:
         ("subscription_items.delete", "si_ada", {}, "400 .* at least one item"),
         ("subscription_items.create", "", {"price": "price_seats"}, "400 .* Missing required param: subscription"),
         ("subscription_items.create", "", {"subscription": "sub_ada"}, "400 .* Missing required param: .*price"),
-        ("subscription_items.create", "", {"subscription": "sub_ada", "price": "price_pro_monthly"}, "400 .* already has an item"),
-        ("subscription_items.update", "si_ada", {"quantity": -1}, "400 .* Invalid quantity"),
+        ("subscription_items.create", "", {"subscription": "sub_ada", "price": "price_pro_monthly"}, "400 .* is already using that Price"),
+        ("subscription_items.update", "si_ada", {"quantity": -1}, "400 .* greater than or equal to 0"),
         ("subscription_items.list", "", {}, "400 .* Missing required param: subscription"),
     ],
 )

@@ -147,6 +147,12 @@ def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
     assert refusal(root) == "definitions/out.sql: a link that leads out of the project's folder"
 
 
+def test_a_pipe_in_the_folder_is_not_waited_for(tmp_path: Path) -> None:
+    root = project(tmp_path, a="")
+    os.mkfifo(root / "definitions" / "late.sql")
+    assert refusal(root) == "definitions/late.sql: cannot be read: not a regular file"
+
+
 def test_a_linked_folder_is_not_entered(tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()

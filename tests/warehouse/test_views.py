@@ -134,6 +134,7 @@ def test_health_and_money(night: Views) -> None:
     money = {row[0]: row[1:] for row in night.rows("subscription_reconciliation")}
     assert money["agrees"] == (1, 24000, 24000, 0, True)
     assert money["ghost"] == (2, 24000, 24000 + 6000, 6000, False)
+    assert money["not_paid_up_yet"] == (1, 24000, 24000, 0, True)
     assert money["yearly_at_stripe"] == (1, 24000, 2000, -22000, False)
     receivables = {row[:2]: row[2:] for row in night.rows("receivables")}
     owing = [row for row in health.values() if row[5] == "bad_debt"]

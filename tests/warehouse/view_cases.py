@@ -92,6 +92,12 @@ def untried(account: Account, **invoice: Any) -> Account:
     return never_paid(account).drop("stripe_charges").set("stripe_invoices", **invoice).book()
 
 
+def credited_in_part(account: Account) -> Account:
+    """A credit leaves less to be paid; the ledger has both, of the one second in which the invoice came into its state."""
+    account.owe(LAST + 1, amount_due=1500, amount_remaining=1500)
+    return account.add("billing_prod", **{**account.rows["billing_prod"][0], "amount_due": 2000, "amount_remaining": 2000})
+
+
 HELD = {("bad_debt_stuck", "subs_account.flags"), ("debt_flags_inconsistent", "bad_debt")}
 WAITS = {("dunning_wrong", "subs_dunning"), ("consequence_missing", "in_{}_1/retrying")}
 GIVES_UP = {("dunning_wrong", "subs_dunning"), ("consequence_missing", "in_{}_1/delinquent")}
@@ -175,6 +181,7 @@ CASES = [
     Case("not_in_ledger", lambda a: a.drop("billing_prod"), {("ledger_drift", "in_{}_1"), ("ledger_drift", "ch_{}_1")}),
     Case("old_in_ledger", lambda a: a.set("billing_prod", amount_paid=1), {("ledger_drift", "in_{}_1")}),
     Case("unknown_in_ledger", lambda a: a.add("billing_prod", account=a.name, object_id="in_x", sequence=9), {("ledger_drift", "in_x")}),
+    Case("credited_in_part", credited_in_part, GIVES_UP),
     Case("other_name", lambda a: a.set("subs_account", name="Ada"), {("profile_drift", "name")}),
     Case("no_email", lambda a: a.set("subs_account", email=None), {("profile_drift", "email")}),
     Case("other_card", lambda a: a.set("subs_customer", payment_method="pm_old"), {("profile_drift", "payment_method")}),

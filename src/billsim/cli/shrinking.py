@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 EXAMPLE = "Example: billsim shrink load/faulty_small --seed 2 --engine legacy --out found.toml"
 RUNS, SECONDS = 400, 10.0
-NONE = "none"
+NONE, AGAINST = "none", "recompute"
 OWN_ENGINE = "recompute, or the run's"
 
 
@@ -27,7 +27,7 @@ def shrink(
     seed: Annotated[int | None, typer.Option("--seed", metavar="N", help="What all chance is derived from.", show_default="0")] = None,
     engine: Annotated[str | None, typer.Option("--engine", metavar="NAME", help="It fails under this one.", show_default=OWN_ENGINE)] = None,
     want: Annotated[str, typer.Option("--want", metavar="SIGNATURE", help="The failure that is to stay; else the gravest.")] = "",
-    against: Annotated[str, typer.Option("--against", metavar="NAME", help="The story holds under this one; `none`: no matter.")] = "recompute",
+    against: Annotated[str, typer.Option("--against", metavar="NAME", help="The story holds under this one; `none`: no matter.")] = AGAINST,
     runs: Annotated[int, typer.Option("--runs", metavar="N", help="How many runs it may take.")] = RUNS,
     seconds: Annotated[float, typer.Option("--time", metavar="SECONDS", help="How long it may take.")] = SECONDS,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the story to a new file, instead of showing it.")] = None,
@@ -42,7 +42,9 @@ def shrink(
         raise InputError("must be above 0", key="--runs" if runs < 1 else "--time")
     if out is not None and out.exists():
         raise InputError("is there already, and is not written over", str(out), key="--out")
-    again = command("shrink", what, seed=seed, engine=engine, **policy_option(policy))
+    asked = {"want": want, "against": against if against != AGAINST else "", **policy_option(policy)}
+    options = {name: told for name, told in asked.items() if told}
+    again = command("shrink", what, seed=seed, engine=engine, **options, **({"out": out} if out is not None else {}))
     from billsim.explore import shrink as shrinking
 
     with interruptible(json, "nothing is kept", again), Bars(wants_progress(json, quiet)) as bars:
@@ -53,12 +55,12 @@ def shrink(
         keeps = out is not None or not (json or quiet)
         shrunk = shrinking.shrink(story, seed, engine, answers, want, runs, seconds, holds, progress, **platform(policy), keeps=keeps)
     if shrunk.stopped:
-        raise Interrupted(f"interrupted; {_kept(shrunk, engine, out, again, policy)}")
+        raise Interrupted(f"interrupted; {_kept(shrunk, engine, out, again, options)}")
     _show(shrunk, engine, out, json, quiet, policy)
     return 0
 
 
-def _kept(shrunk: Shrunk, engine: str, out: Path | None, again: str, policy: Path | None) -> str:
+def _kept(shrunk: Shrunk, engine: str, out: Path | None, again: str, options: dict[str, Any]) -> str:
     """Keep the smallest story so far; where it is, and how to go on."""
     from billsim.scenario.toml_file import dump
 
@@ -67,7 +69,7 @@ def _kept(shrunk: Shrunk, engine: str, out: Path | None, again: str, policy: Pat
         typer.echo(text, nl=False)
         return f"the smallest story so far is shown; again: {again}"
     _write(out, text)
-    from_there = command("shrink", str(out), engine=engine, seed=shrunk.seed, want=shrunk.signature, out=beside(out), **policy_option(policy))
+    from_there = command("shrink", str(out), engine=engine, seed=shrunk.seed, **{**options, "want": shrunk.signature}, out=beside(out))
     return f"the smallest story so far is in {out}; again, from there: {from_there}"
 
 

@@ -176,7 +176,8 @@ def _show(viewed: Mapping[str, Viewed], what: str, run: Mapping[str, Any], quiet
     for name, each in viewed.items():
         marks = each.grade.by_code.values()
         found, missed, alarms = sum(len(mark.found) for mark in marks), sum(len(mark.missed) for mark in marks), sum(m.false_alarms for m in marks)
-        summary.say(out, f"  {name}: {len(each.graph.views)} views find {found} of {found + missed} drifts, with {_count(alarms, 'false alarm')}")
+        who = "1 view finds" if len(each.graph.views) == 1 else f"{len(each.graph.views)} views find"
+        summary.say(out, f"  {name}: {who} {found} of {found + missed} drifts, with {_count(alarms, 'false alarm')}")
     if quiet:
         return
     if len(viewed) > 1:

@@ -71,6 +71,15 @@ class ApplyStripe:
 
     def _attempt(self, message: Message) -> Generator[Effect, Any, Result]:
         attempt = _Attempt()
+        try:
+            return (yield from self._mended(message, attempt))
+        except StripeError as refusal:
+            # Of what it asks Stripe before it knows of anything to be done: the account's state, too, may be refused.
+            attempt.wrong[""] = refusal.code or refusal.type
+            return attempt.result(dry=False)
+
+    def _mended(self, message: Message, attempt: _Attempt) -> Generator[Effect, Any, Result]:
+        """What came of an attempt that came to its end. Raises StripeError for what is no step of it."""
         for nth in range(TRIES):
             state: AccountState = yield GatherAll(message.account)
             now_ms: int = yield Now()

@@ -18,6 +18,7 @@ from billsim.remediation import audit
 from billsim.remediation.audit import FAILED, HEALED, NOTHING, WOULD, Refusal, Result
 from billsim.remediation.restrictions import of_account
 from billsim.remediation.valves import KILL_SWITCH, MOST_ZONES
+from billsim.stripe.objects import StripeError
 
 NAME = "auto_resync_www"
 TRIES = 8
@@ -49,10 +50,13 @@ class AutoResyncWww:
         return MOST_ZONES if done >= self._rules.most_zones else ""
 
     def _resync(self, account: str, zone: str) -> Generator[Effect, Any, Result]:
-        """Set a zone's level, and look again until a fresh look finds it right."""
+        """Set a zone's level, and look again until a fresh look finds it right; what Stripe does not tell of the account cannot be looked at."""
         steps: tuple[str, ...] = ()
         for _ in range(TRIES):
-            state: AccountState = yield GatherAll(account)
+            try:
+                state: AccountState = yield GatherAll(account)
+            except StripeError as refusal:
+                return Result(FAILED, steps, wrong={"": refusal.code or refusal.type})
             now_ms: int = yield Now()
             if why := of_account(state, self._rules, self._policy):
                 return Result(audit.PARTLY if steps else audit.REFUSED, steps, (Refusal(why),))

@@ -9,8 +9,8 @@ from typing import Any
 from billsim.core.choices import Choices
 from billsim.core.ids import short
 from billsim.core.kernel import Kernel
-from billsim.core.time import MINUTE_MS
-from billsim.stripe import billing_cycle, collection, disputes, mandates, pausing, paying, pending_updates, refunds, setup_intents
+from billsim.core.time import DAY_S, MINUTE_MS
+from billsim.stripe import billing_cycle, collection, disputes, mandates, pausing, paying, pending_updates, refunds, setup_intents, upcoming
 from billsim.stripe.backend import FOREVER_MS, Act, Backend
 from billsim.stripe.cards import RESULTS, CardBehaviour
 from billsim.stripe.idempotency import IdempotencyKeys
@@ -37,6 +37,8 @@ _STEPS = {
     "collect_again": pausing.collect_again,
     "give_up_resuming": pausing.give_up,
     "lapse": pending_updates.lapse,
+    "upcoming": upcoming.tell,
+    "will_be_due": upcoming.tell_of_due_date,
     "lose": disputes.lose,
     "judge": disputes.judge,
     "disputed": disputes.arise,
@@ -61,6 +63,8 @@ class Stripe:
     ) -> None:
         self._backend = Backend(kernel, choices, settings, outbox, _STEPS)
         self._backend.is_whole = whole
+        if whole:
+            self._backend.upcoming_s, self._backend.will_be_due_s = settings.upcoming_days * DAY_S, settings.will_be_due_days * DAY_S
         if beside is not None:
             self._backend.share(beside._backend)
         self._keys = IdempotencyKeys()
@@ -140,7 +144,7 @@ class Stripe:
                 return asked.perform(act, id, params)
         except StripeError as refused:
             # Where something is missing it is told whether the path names it or a parameter.
-            if refused.status == 404 and refused.code == "resource_missing" and not refused.param:
+            if refused.status in (400, 404) and refused.code == "resource_missing" and not refused.param:
                 raise missing_reference(refused, id, params) from None
             raise
 

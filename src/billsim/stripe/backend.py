@@ -71,6 +71,8 @@ class Backend:
         self.is_quiet = False
         # Whether objects keep also what only their reader wants: what a line was priced by, why a subscription ended.
         self.is_whole = False
+        # How long before they happen renewals and due dates are told of, in seconds; 0 for not at all.
+        self.upcoming_s = self.will_be_due_s = 0
         # When what resumes a paused subscription is given up, in unix seconds, by subscription.
         self.resumes: dict[str, int] = {}
         self.wake: Callable[[str], None] = _nobody
@@ -296,7 +298,7 @@ class Backend:
     def owned_method(self, customer: str, method: str) -> str:
         """`method`, which must be attached to the customer. Raises StripeError."""
         if self.payment_method(method).customer != customer:
-            message = f"The customer does not have a payment method with the ID {method}; attach it first."
+            message = f"The customer does not have a payment method with the ID {method}. The payment method must be attached to the customer."
             raise StripeError(400, "invalid_request_error", "resource_missing", message)
         return method
 
@@ -338,9 +340,9 @@ class Backend:
         """
         id, now = thing.id, self.kernel.now
         if thing.object == "invoice":
-            due = of_invoice(thing, self._homes[id], self.finalizes_at.get(id, 0), now, self.settles)
+            due = of_invoice(thing, self._homes[id], self.finalizes_at.get(id, 0), now, self.settles, self.will_be_due_s)
         else:
-            due = of_subscription(thing, now, self.resumes.get(id)) if thing.object == "subscription" else of_dispute(thing, now)
+            due = of_subscription(thing, now, self.resumes.get(id), self.upcoming_s) if thing.object == "subscription" else of_dispute(thing, now)
         if due is not None and (self.is_quiet or not now <= due[0] <= self.horizon_ms):
             due = None
         armed = self._timers.get(id)

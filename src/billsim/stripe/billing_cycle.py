@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from msgspec import UNSET
 
-from billsim.stripe import collection, customers, invoice_items, invoices, pausing, subscriptions
+from billsim.stripe import billing_mode, collection, customers, invoice_items, invoices, pausing, subscriptions, terms, upcoming
 from billsim.stripe.backend import Act, Backend
 from billsim.stripe.naming import next_period, stem
-from billsim.stripe.objects import Invoice, ItemList, Subscription, SubscriptionStatus
-from billsim.stripe.periods import next_periods
+from billsim.stripe.objects import Invoice, ItemList, Subscription, SubscriptionItem, SubscriptionStatus
+from billsim.stripe.periods import next_of_each, next_periods
 
 # -- what Stripe does by itself
 
@@ -35,9 +35,17 @@ def _is_over(backend: Backend, subscription: Subscription) -> bool:
 
 
 def _renew(act: Act, subscription: Subscription, invoice: str) -> None:
-    first = subscription.items.data[0]
-    items, whole_s = next_periods(subscription, subscription.items.data, subscription.billing_cycle_anchor)
-    lines = invoices.lines_of(act, items, invoice, whole_s=whole_s)
+    first = min(subscription.items.data, key=_end_of) if len(subscription.items.data) > 1 else subscription.items.data[0]
+    if subscription.kept is not UNSET and counts_by_cycles(subscription):
+        begun = next_of_each(subscription, subscription.items.data, subscription.billing_cycle_anchor)
+        items, is_cut = begun.items, bool(begun.wholes)
+        lines = invoices.lines_of_spans(act, [(item, begun.wholes.get(item.id, 0)) for item in begun.due], invoice)
+    else:
+        items, whole_s = next_periods(subscription, subscription.items.data, subscription.billing_cycle_anchor)
+        lines, is_cut = invoices.lines_of(act, items, invoice, whole_s=whole_s), whole_s > 0
+    if is_cut and subscription.status == "trialing" and subscription.says("proration_behavior") == "none":
+        act.update("customer.subscription.updated", subscription, status="active", items=ItemList(items))
+        return
     waiting = invoice_items.waiting(act.backend.books[subscription.customer], subscription.id)
     span = {"start": first.current_period_start, "end": first.current_period_end}
     drafted = invoices.draft(act, subscription, invoice, "subscription_cycle", lines, waiting, **span)
@@ -47,12 +55,23 @@ def _renew(act: Act, subscription: Subscription, invoice: str) -> None:
         invoices.set_aside(act, subscription, drafted)
 
 
+def _end_of(item: SubscriptionItem) -> int:
+    return item.current_period_end
+
+
+def counts_by_cycles(subscription: Subscription) -> bool:
+    """Whether the anchor alone says when a period ends, whenever it began."""
+    return billing_mode.is_flexible(subscription) or terms.keeps_anchor(subscription.says("trial_settings"))
+
+
 def trial_will_end(backend: Backend, id: str) -> None:
     """A trial ends in three days (https://docs.stripe.com/billing/subscriptions/trials)."""
     subscription = backend.subscription(id)
     name = f"trial{subscription.trial_end}"
     with Act(backend, backend.own_task(id, "trial_will_end"), "trial", name, name) as act:
         act.emit("customer.subscription.trial_will_end", subscription)
+    if upcoming.is_due(backend, subscription):
+        upcoming.tell(backend, id)
     backend.arm(subscription)
 
 

@@ -1,7 +1,8 @@
 """What a change of a subscription's items, period or trial comes to: its items afterwards, what settles it, and whether it is billed at once.
 
-As in Stripe's classic billing mode: prices of one subscription share their interval, and another interval, or the first price above zero, begins a
-new period now (https://docs.stripe.com/billing/subscriptions/billing-mode/compare). Credits are reckoned at an item's present price and quantity.
+In classic mode prices of one subscription share their interval, and another interval, or the first price above zero, begins a new period now; credits
+are reckoned at an item's present price and quantity. In flexible mode a new period only begins where that is asked for, and credits are reckoned from
+what was billed (https://docs.stripe.com/billing/subscriptions/billing-mode/compare).
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from billsim.core.ids import short
-from billsim.stripe import periods, pricing, terms
+from billsim.stripe import billing_mode, debits, periods, pricing, terms
 from billsim.stripe.backend import Backend
 from billsim.stripe.naming import stem
-from billsim.stripe.objects import Recurring, Subscription, SubscriptionItem
+from billsim.stripe.objects import Recurring, Subscription, SubscriptionItem, with_kept
 from billsim.stripe.params import Types, check, merged_metadata, nested, refusal
 from billsim.stripe.periods import period_end
 from billsim.stripe.prorations import Proration, moved_end, prorations
@@ -32,13 +33,15 @@ PARAMS: Types = {
 ITEM: Types = {"id": str, "price": str, "price_data": dict, "quantity": int, "deleted": bool, "clear_usage": bool, "metadata": dict}
 ANCHORS = ("now", "unchanged")
 NOW = "now"
+_TRIAL_FIRST = "subscription_update_trial_after_billing_cycle_anchor"
 
 
 class Change(NamedTuple):
     """What becomes of a subscription. Instants are unix seconds.
 
     `resets`: a period begins now, and is billed now. `bills`: an invoice is made now; else `prorations` wait for the next one. `begins_trial`: the
-    period that begins now costs nothing. `cancel_at`: when the subscription ends, where that was asked for; 0 for never.
+    period that begins now costs nothing. `cancel_at`: when the subscription ends, where that was asked for; 0 for never. `wholes`: by item, how long
+    a period is whose first one, that begins now, is cut short. `sweeps`: what waits for an invoice goes along with that of the change.
     """
 
     items: tuple[SubscriptionItem, ...]
@@ -49,6 +52,8 @@ class Change(NamedTuple):
     trial_end: int | None
     begins_trial: bool = False
     cancel_at: int | None = None
+    wholes: Mapping[str, int] = {}
+    sweeps: bool = False
 
 
 def change_of(backend: Backend, subscription: Subscription, params: Mapping[str, Any], task: str) -> Change | None:
@@ -59,25 +64,92 @@ def change_of(backend: Backend, subscription: Subscription, params: Mapping[str,
     if subscription.status == "incomplete":
         raise refusal("subscription_payment_intent_requires_action", f"Subscription {subscription.id} is incomplete: its first invoice comes first.")
     now, old = backend.now_s, subscription.items.data
-    wanted = _wanted(backend, subscription, params.get("items") or (), task)
+    flexible = billing_mode.is_flexible(subscription)
+    keeps = terms.keeps_anchor(params.get("trial_settings") or subscription.says("trial_settings"))
+    wanted = _wanted(backend, subscription, params.get("items") or (), task, flexible=flexible)
     trial_end = _trial_end(subscription, params.get("trial_end"), now)
     at = _proration_date(subscription, params.get("proration_date"), now)
     behaviour = params.get("proration_behavior", "create_prorations")
     ends_trial, in_trial = params.get("trial_end") == NOW, subscription.status == "trialing"
     if in_trial and not ends_trial:
-        return _with_end(subscription, Change(_ending(wanted, trial_end or 0), (), False, False, trial_end or 0, trial_end), params, behaviour, now)
+        if resets_anchor and backend.is_whole:
+            message = "The billing cycle anchor cannot be before the end of the trial: end that first."
+            raise refusal(_TRIAL_FIRST, message, param="billing_cycle_anchor")
+        return _in_trial(backend, subscription, wanted, trial_end or 0, params, behaviour, flexible=flexible, keeps=keeps)
     begins_trial = bool(params.get("trial_end")) and not in_trial
-    resets = ends_trial or begins_trial or resets_anchor or _begins_anew(old, wanted)
-    whole_s = periods.whole_of(subscription)
-    settled = () if in_trial or behaviour == "none" else prorations(old, wanted, at, ends=resets, whole_s=whole_s)
+    resets = ends_trial or begins_trial or resets_anchor or (not flexible and _begins_anew(old, wanted))
+    sweeps = flexible or (resets and (behaviour != "always_invoice" or not backend.is_whole))
+    if in_trial or behaviour == "none":
+        settled: tuple[Proration, ...] = ()
+    elif flexible:
+        settled = debits.settled(backend, subscription, wanted, at, ends=resets)
+    else:
+        settled = prorations(old, wanted, at, ends=resets, whole_s=periods.whole_of(subscription))
     if begins_trial and trial_end is not None:
-        return Change(_beginning(wanted, now, trial_end), settled, True, True, trial_end, trial_end, begins_trial=True)
+        anchor = subscription.billing_cycle_anchor if keeps else trial_end
+        return Change(_beginning(wanted, now, trial_end), settled, True, True, anchor, trial_end, begins_trial=True, sweeps=sweeps)
     if resets:
-        params = {"cancel_at": ends, **params} if (ends := subscription.says("cancel_at")) else params
-        return _with_end(subscription, Change(_beginning(wanted, now), settled, True, True, now, trial_end), params, behaviour, now)
+        counted = subscription.billing_cycle_anchor if keeps and ends_trial and not resets_anchor else now
+        return _anew(subscription, wanted, settled, trial_end, params, behaviour, now, counted, sweeps=sweeps)
     bills = bool(settled) and behaviour == "always_invoice"
-    kept = Change(wanted, settled, False, bills, subscription.billing_cycle_anchor, trial_end)
-    return _with_end(subscription, kept, params, behaviour, now)
+    kept = Change(wanted, settled, False, bills, subscription.billing_cycle_anchor, trial_end, sweeps=sweeps)
+    return _with_end(backend, subscription, kept, params, behaviour, now)
+
+
+def _in_trial(
+    backend: Backend,
+    subscription: Subscription,
+    wanted: tuple[SubscriptionItem, ...],
+    trial_end: int,
+    params: Mapping[str, Any],
+    behaviour: str,
+    *,
+    flexible: bool,
+    keeps: bool,
+) -> Change:
+    """A change while a trial runs, which costs nothing. A flexible subscription is told of it nevertheless, by lines over nothing."""
+    moves = not flexible or ("trial_end" in params and not keeps)
+    anchor = trial_end if moves and not keeps else subscription.billing_cycle_anchor
+    settled: tuple[Proration, ...] = ()
+    ending = _ending(wanted, trial_end)
+    if flexible and behaviour != "none":
+        settled = debits.settled(backend, subscription, ending, backend.now_s, ends=False, free=True)
+    bills = bool(settled) and behaviour == "always_invoice"
+    change = Change(ending, settled, False, bills, anchor, trial_end, sweeps=flexible)
+    ends = subscription.says("cancel_at")
+    return _with_end(backend, subscription, change, {"cancel_at": ends, **params} if ends else params, behaviour, backend.now_s)
+
+
+def _anew(
+    subscription: Subscription,
+    wanted: tuple[SubscriptionItem, ...],
+    settled: tuple[Proration, ...],
+    trial_end: int | None,
+    params: Mapping[str, Any],
+    behaviour: str,
+    now_s: int,
+    counted: int,
+    *,
+    sweeps: bool,
+) -> Change:
+    """A period that begins now, counted from an instant, and ends before its time where the subscription does."""
+    ends = params.get("cancel_at", subscription.says("cancel_at"))
+    begun = _begun(subscription, wanted, now_s, counted)
+    # What is left up to an anchor that stays is free where nothing is to be prorated.
+    bills = behaviour != "none" or not begun.wholes
+    change = Change(begun.items, settled, True, bills, counted, trial_end, wholes=begun.wholes, sweeps=sweeps)
+    if ends in (None, ""):
+        return change._replace(cancel_at=0) if "cancel_at" in params else change
+    at = terms.cancel_at(ends, [item.current_period_end for item in begun.items], now_s)
+    cut = {item.id: item.current_period_end - now_s for item in begun.items if at < item.current_period_end}
+    items = tuple([replace(item, current_period_end=min(at, item.current_period_end)) for item in begun.items])
+    return change._replace(items=items, wholes={**cut, **begun.wholes} if behaviour != "none" else begun.wholes, cancel_at=at)
+
+
+def _begun(subscription: Subscription, items: tuple[SubscriptionItem, ...], now_s: int, counted: int) -> periods.Begun:
+    if counted == now_s:
+        return periods.Begun(_beginning(items, now_s), (), {})
+    return periods.begin(replace(subscription, kept=with_kept(subscription.kept, {"cancel_at": None})), items, now_s, counted)
 
 
 def anchor_type(given: Any) -> str:
@@ -88,27 +160,38 @@ def anchor_type(given: Any) -> str:
     return str(word)
 
 
-def _with_end(subscription: Subscription, change: Change, params: Mapping[str, Any], behaviour: str, now_s: int) -> Change:
-    """The change with the period's end moved to where the subscription is to end, or back, where that is asked for."""
+def _with_end(
+    backend: Backend, subscription: Subscription, change: Change, params: Mapping[str, Any], behaviour: str, now_s: int
+) -> Change:
+    """The change with the ends of the periods moved to where the subscription is to end, or back, where that is asked for."""
     if "cancel_at" not in params:
         return change
-    first = change.items[0]
-    if change.resets or subscription.status == "trialing":
-        whole = periods.Cycle(first.current_period_start, first.current_period_end)
-    else:
-        whole = periods.cycle_of(subscription)
-    ends = terms.cancel_at(params["cancel_at"], whole.end, now_s) if params["cancel_at"] != "" else 0
-    end = min(whole.end, ends) if ends else whole.end
-    if end == first.current_period_end:
-        return change._replace(cancel_at=ends)
+    in_trial, flexible = subscription.status == "trialing", billing_mode.is_flexible(subscription)
+    whole_ends = {item.id: _whole_end(subscription, item, change, in_trial=in_trial) for item in change.items}
+    at = terms.cancel_at(params["cancel_at"], list(whole_ends.values()), now_s) if params["cancel_at"] != "" else 0
+    ends = {id: min(end, at) if at else end for id, end in whole_ends.items()}
+    if in_trial and at and not flexible and backend.is_whole:
+        change = change._replace(trial_end=min(at, change.trial_end or at))
+    if all([ends[item.id] == item.current_period_end for item in change.items]):
+        return change._replace(cancel_at=at)
     settled: tuple[Proration, ...] = ()
-    if behaviour != "none" and subscription.status != "trialing":
-        settled = moved_end(change.items, end, whole.end - whole.start)
+    if behaviour != "none" and not in_trial and flexible:
+        settled = debits.moved_ends(backend, subscription, change.items, ends)
+    elif behaviour != "none" and not in_trial:
+        whole = periods.cycle_of(subscription)
+        settled = moved_end(change.items, next(iter(ends.values())), whole.end - whole.start)
     bills = change.bills or (bool(settled) and behaviour == "always_invoice")
-    return change._replace(items=_ending(change.items, end), prorations=(*change.prorations, *settled), bills=bills, cancel_at=ends)
+    items = tuple([replace(item, current_period_end=ends[item.id]) for item in change.items])
+    return change._replace(items=items, prorations=(*change.prorations, *settled), bills=bills, cancel_at=at)
 
 
-def _wanted(backend: Backend, subscription: Subscription, changes: Any, task: str) -> tuple[SubscriptionItem, ...]:
+def _whole_end(subscription: Subscription, item: SubscriptionItem, change: Change, *, in_trial: bool) -> int:
+    if in_trial:
+        return change.trial_end or item.current_period_end
+    return periods.cycle_of_item(subscription, item).end
+
+
+def _wanted(backend: Backend, subscription: Subscription, changes: Any, task: str, *, flexible: bool) -> tuple[SubscriptionItem, ...]:
     items = {item.id: item for item in subscription.items.data}
     for index, change in enumerate(changes):
         path = f"items[{index}]"
@@ -124,8 +207,24 @@ def _wanted(backend: Backend, subscription: Subscription, changes: Any, task: st
         else:
             items[id] = _altered(backend, items[id], change, path, task)
     wanted = tuple(items.values())
-    terms.check_together(wanted, subscription.currency, subscription.id)
-    return wanted
+    has = [item.id for item in subscription.items.data]
+    terms.check_together(wanted, subscription.currency, subscription.id, mixed=flexible, added_to=has)
+    if not flexible or subscription.status == "trialing":
+        return wanted
+    before = {item.id: item for item in subscription.items.data}
+    return tuple([_in_its_period(subscription, item, before.get(item.id), backend.now_s) for item in wanted])
+
+
+def _in_its_period(subscription: Subscription, item: SubscriptionItem, before: SubscriptionItem | None, now_s: int) -> SubscriptionItem:
+    """An item that is new, or has another interval, in the period that it is in by now, as counted from the anchor."""
+    if before is not None and before.price.recurring == item.price.recurring:
+        return item
+    same = [each for each in subscription.items.data if each.price.recurring == item.price.recurring]
+    if same:
+        return replace(item, current_period_start=same[0].current_period_start, current_period_end=same[0].current_period_end)
+    anchor, ends = subscription.billing_cycle_anchor, subscription.says("cancel_at")
+    cycle = periods.cycle_around(item.price.recurring or Recurring(), now_s, anchor, periods.day_of(subscription, anchor))
+    return replace(item, current_period_start=cycle.start, current_period_end=min(cycle.end, ends) if ends else cycle.end)
 
 
 def _altered(backend: Backend, item: SubscriptionItem, change: Mapping[str, Any], path: str, task: str) -> SubscriptionItem:
@@ -161,7 +260,7 @@ def _added(
 def _quantity(change: Mapping[str, Any], default: int, path: str) -> int:
     quantity: int = change.get("quantity", default)
     if quantity < 0:
-        raise refusal("parameter_invalid_integer", "Invalid quantity: must be 0 or more.", param=nested(path, "quantity"))
+        raise refusal("parameter_invalid_integer", "This value must be greater than or equal to 0.", param=nested(path, "quantity"))
     return quantity
 
 
@@ -181,21 +280,21 @@ def _trial_end(subscription: Subscription, given: Any, now_s: int) -> int | None
 def _proration_date(subscription: Subscription, given: int | None, now_s: int) -> int:
     if given is None:
         return now_s
-    item = subscription.items.data[0]
-    if not item.current_period_start <= given <= item.current_period_end:
+    items = subscription.items.data
+    if not max([item.current_period_start for item in items]) <= given <= min([item.current_period_end for item in items]):
         raise refusal("parameter_invalid", "Cannot specify proration_date outside of the current period.", param="proration_date")
     return given
 
 
 def _begins_anew(old: tuple[SubscriptionItem, ...], new: tuple[SubscriptionItem, ...]) -> bool:
     """Another interval, or the first price above zero."""
-    was_free, is_free = (all([not item.price.unit_amount for item in items]) for items in (old, new))
+    was_free, is_free = (all([pricing.is_free(item.price) for item in items]) for items in (old, new))
     return old[0].price.recurring != new[0].price.recurring or (was_free and not is_free)
 
 
 def _beginning(items: tuple[SubscriptionItem, ...], now_s: int, ends: int = 0) -> tuple[SubscriptionItem, ...]:
-    ends = ends or period_end(items[0].price.recurring or Recurring(), now_s, now_s)
-    return tuple([replace(item, current_period_start=now_s, current_period_end=ends) for item in items])
+    found = [ends or period_end(item.price.recurring or Recurring(), now_s, now_s) for item in items]
+    return tuple([replace(item, current_period_start=now_s, current_period_end=end) for item, end in zip(items, found, strict=True)])
 
 
 def _ending(items: tuple[SubscriptionItem, ...], end_s: int) -> tuple[SubscriptionItem, ...]:

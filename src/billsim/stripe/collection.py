@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from billsim.core.ids import short
-from billsim.stripe import charges, customers, invoices, payment_intents, pending_updates, subscriptions
+from billsim.stripe import charges, customers, invoices, payment_intents, pending_updates, setup_intents, subscriptions
 from billsim.stripe.backend import Act, Backend
 from billsim.stripe.cards import NO_METHOD, PAID, Decline, Outcome
 from billsim.stripe.naming import stem
@@ -17,6 +17,8 @@ from billsim.stripe.retry_schedule import is_used_up, next_attempt
 
 CONFIRM: Types = {"payment_method": str, "off_session": bool}
 _TAKES_OPEN = "You can only pass in open invoices. This invoice isn't open."
+_WAS_PAID = "Invoices with `paid` payments cannot be voided."
+_IS_WRITTEN_OFF = "This invoice has already been marked uncollectible."
 PAY: Types = {**CONFIRM, "source": str, "mandate": str, "forgive": bool, "paid_out_of_band": bool}
 
 
@@ -121,7 +123,7 @@ def pay(act: Act, id: str, params: dict[str, Any]) -> Invoice:
     """
     backend = act.backend
     invoice = backend.invoice(id)
-    invoices.require_status(invoice, "open", "uncollectible", "draft")
+    invoices.require_status(invoice, "open", "uncollectible", "draft", says=_TAKES_OPEN if invoice.status == "void" else "")
     invoices.refuse_processing(backend.last_intent(invoice))
     if params.get("paid_out_of_band"):
         return _paid_elsewhere(act, invoice)
@@ -194,7 +196,7 @@ def confirmed_by_bank(act: Act, intent: PaymentIntent, outcome: Outcome = PAID) 
 def void(act: Act, id: str, params: dict[str, Any]) -> Invoice:
     """It is not owed after all. Raises StripeError."""
     invoice = act.backend.invoice(id)
-    invoices.require_status(invoice, "open", "uncollectible", says=_TAKES_OPEN)
+    invoices.require_status(invoice, "open", "uncollectible", says=_WAS_PAID if invoice.status == "paid" and invoice.amount_paid else _TAKES_OPEN)
     invoices.refuse_processing(act.backend.last_intent(invoice))
     voided = invoices.set_void(act, invoice)
     subscriptions.invoice_voided(act, voided)
@@ -204,7 +206,7 @@ def void(act: Act, id: str, params: dict[str, Any]) -> Invoice:
 def mark_uncollectible(act: Act, id: str, params: dict[str, Any]) -> Invoice:
     """It is written off. Raises StripeError."""
     invoice = act.backend.invoice(id)
-    invoices.require_status(invoice, "open", says=_TAKES_OPEN)
+    invoices.require_status(invoice, "open", says=_IS_WRITTEN_OFF if invoice.status == "uncollectible" else _TAKES_OPEN)
     bad = invoices.set_uncollectible(act, invoice)
     subscriptions.invoice_written_off(act, bad)
     customers.set_delinquent(act, invoice.customer, False)
@@ -234,8 +236,18 @@ def _paid(act: Act, invoice: Invoice, intent: PaymentIntent, tried: Try) -> None
     charges.record(act, tried.charge, invoice, intent.id, tried.method, "succeeded")
     payment_intents.succeed(act, intent, tried.method, tried.charge)
     paid = invoices.set_paid(act, invoice, counts=tried.counts)
+    if act.backend.is_whole:
+        _remember(act, paid, tried.method)
     subscriptions.invoice_paid(act, paid)
     customers.set_delinquent(act, invoice.customer, False)
+
+
+def _remember(act: Act, invoice: Invoice, method: str | None) -> None:
+    """What paid a subscription is its own from then on, where it is told so."""
+    subscription = act.backend.books[invoice.customer].subscriptions.get(invoice.subscription or "")
+    fields = setup_intents.remembered(act, subscription, method) if subscription is not None else {}
+    if subscription is not None and fields and subscription.status not in subscriptions.ENDED:
+        act.update("customer.subscription.updated", subscription, **fields)
 
 
 def _failed(act: Act, invoice: Invoice, intent: PaymentIntent, tried: Try, decline: Decline) -> None:
@@ -261,6 +273,7 @@ def _processing(act: Act, invoice: Invoice, intent: PaymentIntent, tried: Try) -
     charges.record(act, tried.charge, invoice, intent.id, tried.method, "pending")
     payment_intents.process(act, intent, tried.method, tried.charge)
     act.arm(_tried(act, invoice, tried))
+    subscriptions.payment_begun(act, invoice)
 
 
 def _tried(act: Act, invoice: Invoice, tried: Try) -> Invoice:

@@ -33,7 +33,7 @@ def create(act: Act, id: str, params: dict[str, Any]) -> Customer:
     """A new customer, with what it pays with where that is given. Raises StripeError; 402, and nothing is made, where a bank declines that."""
     settings, metadata = _settings(params), merged_metadata({}, params.get("metadata"))
     _check_email(params)
-    method = payment_methods.usable(act, params["payment_method"], None) if params.get("payment_method") else None
+    method = payment_methods.usable(act, params["payment_method"], None, "Customer") if params.get("payment_method") else None
     decline = payment_methods.refused(act, method.id) if method is not None else None
     if decline is not None:
         raise payment_methods.declined(decline)

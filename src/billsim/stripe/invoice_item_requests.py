@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from billsim.stripe import invoice_lines, pricing
+from billsim.stripe import descriptions, invoice_lines, pricing
 from billsim.stripe.backend import Act
-from billsim.stripe.item_terms import CHANGED, KEPT, amount_of, changed, period_of
+from billsim.stripe.item_terms import CHANGED, KEPT, amount_of, changed, period_of, priced
 from billsim.stripe.lists import Page, page_of
 from billsim.stripe.naming import new_id
 from billsim.stripe.objects import Deleted, Invoice, InvoiceItem, InvoiceItemParent, ItemOwner, with_kept
@@ -39,11 +39,11 @@ def create(act: Act, id: str, params: dict[str, Any]) -> InvoiceItem:
         currency=currency,
         date=act.now_s,
         period=period_of(params, act.now_s),
-        description=params.get("description") or (price.product if price is not None else None) or None,
+        description=params.get("description") or (descriptions.of_product(act.backend, price) if price is not None else None) or None,
         quantity=params.get("quantity", 1),
         parent=InvoiceItemParent(ItemOwner(subscription.id)) if subscription else None,
         metadata=merged_metadata({}, params.get("metadata")),
-        kept=with_kept(kept_of(params, KEPT), {"pricing": pricing.details_of(price)} if price is not None else {}),
+        kept=with_kept(kept_of(params, KEPT), priced(params, price)),
     )
     pricing.keep(act, [price] if price is not None else [])
     act.put(item)

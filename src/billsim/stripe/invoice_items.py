@@ -9,8 +9,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from billsim.core.ids import short
-from billsim.core.time import iso
-from billsim.stripe import pricing
+from billsim.stripe import debits, descriptions, pricing
 from billsim.stripe.backend import Act, Backend
 from billsim.stripe.naming import stem
 from billsim.stripe.objects import (
@@ -31,7 +30,7 @@ from billsim.stripe.params import Types, check, merged_metadata, nested, refusal
 from billsim.stripe.prorations import Proration
 
 # What a line tells of the item that it is of.
-_ON_LINES = frozenset({"pricing", "discountable"})
+_ON_LINES = frozenset({"pricing", "discountable", debits.CREDITED})
 _ADDED: Types = {"price": str, "price_data": dict, "quantity": int, "metadata": dict, "discountable": bool}
 
 
@@ -42,9 +41,9 @@ def waiting(book: Book, subscription: str | None) -> list[InvoiceItem]:
     return [item for item in book.invoice_items.values() if item.invoice is None and item.subscription in (None, subscription)]
 
 
-def drawn_up(subscription: Subscription, prorations: Iterable[Proration], now_s: int) -> list[InvoiceItem]:
+def drawn_up(backend: Backend, subscription: Subscription, prorations: Iterable[Proration], now_s: int) -> list[InvoiceItem]:
     """The items that would settle a change."""
-    return [_settles(subscription, each, now_s, f"ii_{nth}") for nth, each in enumerate(prorations, 1)]
+    return [_settles(backend, subscription, each, now_s, f"ii_{nth}") for nth, each in enumerate(prorations, 1)]
 
 
 def settle(act: Act, subscription: Subscription, prorations: Iterable[Proration]) -> list[InvoiceItem]:
@@ -52,7 +51,7 @@ def settle(act: Act, subscription: Subscription, prorations: Iterable[Proration]
     made = []
     for each in prorations:
         id = act.backend.free(f"ii_{stem(subscription.id)}.{short(act.task)}")
-        drawn = _settles(subscription, each, act.now_s, id)
+        drawn = _settles(act.backend, subscription, each, act.now_s, id)
         if act.backend.is_whole:
             drawn = replace(drawn, kept=with_kept(drawn.kept, {"pricing": pricing.details_of(each.item.price)}))
         item = act.put(drawn)
@@ -61,22 +60,23 @@ def settle(act: Act, subscription: Subscription, prorations: Iterable[Proration]
     return made
 
 
-def _settles(subscription: Subscription, proration: Proration, now_s: int, id: str) -> InvoiceItem:
-    item = proration.item
-    what = f"{'Unused' if proration.amount < 0 else 'Remaining'} time on {item.quantity} x {item.price.product}"
+def _settles(backend: Backend, subscription: Subscription, proration: Proration, now_s: int, id: str) -> InvoiceItem:
+    item, amount = proration.item, proration.amount
+    told = descriptions.of_proration(backend, item, amount, proration.period.start) if amount else descriptions.of_trial(backend, subscription, item)
     return InvoiceItem(
         id=id,
         created=now_s,
         livemode=subscription.livemode,
         customer=subscription.customer,
-        amount=proration.amount,
+        amount=amount,
         currency=item.price.currency,
         date=now_s,
         period=proration.period,
-        description=f"{what} after {iso(proration.period.start * 1000)[:10]}",
+        description=told,
         quantity=item.quantity,
         proration=True,
         parent=InvoiceItemParent(ItemOwner(subscription.id, item.id)),
+        kept=UNSET if proration.credited is None else {debits.CREDITED: proration.credited},
     )
 
 
@@ -123,21 +123,21 @@ def to_add(backend: Backend, subscription: Subscription, given: Sequence[Any], t
         if price.currency != subscription.currency:
             message = f"The price {price.id} is in {price.currency}, the subscription in {subscription.currency}."
             raise refusal("parameter_invalid", message, param=nested(path, "price"))
-        items.append(_added(subscription, price, wanted, f"ii_{stem(subscription.id)}.{short(f'{task}/{path}')}", backend.now_s))
+        items.append(_added(backend, subscription, price, wanted, f"ii_{stem(subscription.id)}.{short(f'{task}/{path}')}"))
     return items
 
 
-def _added(subscription: Subscription, price: Price, wanted: Mapping[str, Any], id: str, now_s: int) -> InvoiceItem:
-    quantity: int = wanted.get("quantity", 1)
+def _added(backend: Backend, subscription: Subscription, price: Price, wanted: Mapping[str, Any], id: str) -> InvoiceItem:
+    quantity, now_s = wanted.get("quantity", 1), backend.now_s
     return InvoiceItem(
         id=id,
         created=now_s,
         customer=subscription.customer,
-        amount=price.unit_amount * quantity,
+        amount=pricing.cost(price, quantity),
         currency=price.currency,
         date=now_s,
         period=Period(now_s, now_s),
-        description=price.product or None,
+        description=descriptions.of_product(backend, price) or None,
         quantity=quantity,
         parent=InvoiceItemParent(ItemOwner(subscription.id)),
         metadata=merged_metadata({}, wanted.get("metadata")),

@@ -11,9 +11,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from billsim.core.ids import short
-from billsim.stripe import invoice_items, pricing
+from billsim.stripe import descriptions, invoice_items, pricing
 from billsim.stripe.backend import Act
-from billsim.stripe.item_terms import CHANGED, KEPT, amount_of, changed, period_of
+from billsim.stripe.item_terms import CHANGED, KEPT, amount_of, changed, period_of, priced
 from billsim.stripe.lists import Page, page_of
 from billsim.stripe.naming import stem
 from billsim.stripe.objects import Invoice, InvoiceItem, LineItem, LineList, with_kept
@@ -201,8 +201,8 @@ def _new_item(act: Act, invoice: Invoice, wanted: Mapping[str, Any], id: str, pa
         currency=invoice.currency,
         date=act.now_s,
         period=period_of(wanted, act.now_s),
-        description=wanted.get("description") or (price.product if price is not None else None) or None,
+        description=wanted.get("description") or (descriptions.of_product(act.backend, price) if price is not None else None) or None,
         quantity=quantity,
         metadata=merged_metadata({}, wanted.get("metadata")),
-        kept=with_kept(kept_of(wanted, KEPT), {"pricing": pricing.details_of(price)} if price is not None else {}),
+        kept=with_kept(kept_of(wanted, KEPT), priced(wanted, price)),
     )

@@ -9,7 +9,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from billsim.core.time import DAY_S, HOUR_MS, MINUTE_MS
-from billsim.stripe import invoice_items, payment_intents, pricing
+from billsim.stripe import descriptions, invoice_items, payment_intents, pricing
 from billsim.stripe.backend import Act
 from billsim.stripe.lists import Page, page_of, within
 from billsim.stripe.naming import invoice_number, stem
@@ -34,6 +34,7 @@ from billsim.stripe.params import Types, kept_of, merged_metadata, refusal
 from billsim.stripe.prorations import prorated
 
 DEFAULT_DAYS_UNTIL_DUE = 30
+_ONLY_SENT = "You can only specify 'due_date' or 'days_until_due' if invoice collection method is 'send_invoice'."
 # A draft that is finalised by hand is attempted an hour later.
 _ATTEMPT_AFTER_S = HOUR_MS // 1000
 # What is only told back.
@@ -68,7 +69,8 @@ def draft(
     act: Act, subscription: Subscription, id: str, reason: str, lines: Iterable[LineItem], items: Sequence[InvoiceItem] = (), *, start: int, end: int
 ) -> Invoice:
     """The draft that bills a subscription: `lines`, and invoice `items` that had been waiting. `start` and `end` are unix seconds."""
-    lines = [*lines, *lines_of_items(items, id, len(subscription.items.data))]
+    lines = list(lines)
+    lines += lines_of_items(items, id, max(len(lines), len(subscription.items.data)))
     invoice = drawn_up(subscription, id, reason, lines, act.now_s, start=start, end=end)
     act.backend.drafted(id, subscription.id)
     act.put(invoice)
@@ -110,6 +112,19 @@ def lines_of(act: Act, items: Sequence[SubscriptionItem], invoice: str, *, free:
     return [_line(act, item, _line_id(invoice, nth), invoice, free, whole_s) for nth, item in enumerate(items)]
 
 
+def lines_of_spans(act: Act, spans: Iterable[tuple[SubscriptionItem, int]], invoice: str, *, free: bool = False) -> list[LineItem]:
+    """What items cost for the periods that they stand in here: each a share where that was cut short from so many seconds, 0 where it was not."""
+    return [_line(act, item, _line_id(invoice, nth), invoice, free, whole_s) for nth, (item, whole_s) in enumerate(spans)]
+
+
+def lines_of_trial(act: Act, subscription: Subscription, items: Sequence[SubscriptionItem], invoice: str) -> list[LineItem]:
+    """A trial's lines, over nothing."""
+    lines = lines_of(act, items, invoice, free=True)
+    if not act.backend.is_whole:
+        return lines
+    return [replace(line, description=descriptions.of_trial(act.backend, subscription, item)) for line, item in zip(lines, items, strict=True)]
+
+
 def lines_of_items(items: Iterable[InvoiceItem], invoice: str, after: int) -> list[LineItem]:
     """Invoice items as lines, following so many others."""
     return [invoice_items.line_of(item, _line_id(invoice, nth), invoice) for nth, item in enumerate(items, after)]
@@ -122,7 +137,7 @@ def _line_id(invoice: str, nth: int) -> str:
 def _line(act: Act, item: SubscriptionItem, id: str, invoice: str, free: bool, whole_s: int) -> LineItem:
     price, quantity = item.price, item.quantity
     start, end = item.current_period_start, item.current_period_end
-    amount = 0 if free else price.unit_amount * quantity
+    amount = 0 if free else price.unit_amount * quantity if price.kept is UNSET else pricing.cost(price, quantity)
     is_whole = act.backend.is_whole
     source = None
     if is_whole or whole_s:
@@ -132,7 +147,7 @@ def _line(act: Act, item: SubscriptionItem, id: str, invoice: str, free: bool, w
         created=act.now_s,
         amount=prorated(amount, end - start, whole_s) if whole_s else amount,
         currency=price.currency,
-        description=f"{quantity} x {price.product}",
+        description=descriptions.of_period(act.backend, price, quantity),
         invoice=invoice,
         quantity=quantity,
         subscription=item.subscription or None,
@@ -225,7 +240,7 @@ def set_paid(act: Act, invoice: Invoice, *, counts: bool, off_stripe: bool = Fal
         status="paid",
         amount_paid=invoice.amount_paid + invoice.amount_remaining,
         amount_remaining=0,
-        attempted=True,
+        attempted=invoice.attempted or not (off_stripe and act.backend.is_whole),
         attempt_count=invoice.attempt_count + counts,
         auto_advance=False,
         next_payment_attempt=None,
@@ -280,7 +295,7 @@ def require_status(invoice: Invoice, *allowed: str, says: str = "") -> None:
     if invoice.status in allowed:
         return
     if invoice.status == "paid":
-        raise refusal("invoice_already_paid", says or f"Invoice {invoice.id} is already paid.")
+        raise refusal("invoice_already_paid", says or "Invoice is already paid")
     raise refusal(f"invoice_not_{allowed[0]}", says or f"Invoice {invoice.id} is {invoice.status}; this takes one that is {' or '.join(allowed)}.")
 
 
@@ -329,10 +344,8 @@ def update(act: Act, id: str, params: dict[str, Any]) -> Invoice:
 
 def _require_editable(invoice: Invoice, params: Mapping[str, Any]) -> None:
     for name in params:
-        if name in _WHILE_OWED:
-            require_status(invoice, "open", "draft")
-        elif name in _OF_DRAFTS and invoice.status != "draft":
-            raise refusal("invoice_not_editable", f"Finalized invoices can't be updated in this way: {name} can only be set on a draft.", param=name)
+        if (name in _WHILE_OWED and invoice.status not in ("open", "draft")) or (name in _OF_DRAFTS and invoice.status != "draft"):
+            raise refusal("invoice_not_editable", "Finalized invoices can't be updated in this way", param=name)
 
 
 def due_fields(params: Mapping[str, Any], method: str, created: int) -> dict[str, Any]:
@@ -343,7 +356,7 @@ def due_fields(params: Mapping[str, Any], method: str, created: int) -> dict[str
         fields["due_date"] = None
     for name in ("days_until_due", "due_date"):
         if params.get(name) and method != "send_invoice":
-            raise refusal("parameter_invalid", f"You can only set `{name}` if `collection_method` is `send_invoice`.", param=name)
+            raise refusal("parameter_invalid", _ONLY_SENT, param=name)
     if params.get("days_until_due") is not None and params.get("due_date"):
         raise refusal("parameter_invalid", "You may only specify one of these parameters: days_until_due, due_date.", param="due_date")
     if params.get("due_date"):

@@ -40,12 +40,20 @@ def amount_of(act: Act, params: Mapping[str, Any], currency: str | None, quantit
     if given == ["amount"]:
         return int(params["amount"]), None
     if given == ["unit_amount_decimal"]:
-        return pricing.whole(params["unit_amount_decimal"], "unit_amount_decimal") * quantity, None
+        return pricing.rounded(pricing.decimal_of(params["unit_amount_decimal"], prefix) * quantity), None
     named = {"price": params["pricing"].get("price")} if given == ["pricing"] else {"price_data": params["price_data"]}
     price = pricing.price_for(act.backend, named, path or "pricing", act.task, recurs=False)
     if currency and price.currency != currency:
         raise refusal("parameter_invalid", f"The price {price.id} is in {price.currency}, not in {currency}.", param=prefix)
-    return price.unit_amount * quantity, price
+    return pricing.cost(price, quantity), price
+
+
+def priced(params: Mapping[str, Any], price: Price | None) -> dict[str, Any]:
+    """What an item or a line keeps of what it is priced by, where the amount alone does not tell."""
+    if price is not None:
+        return {"pricing": pricing.details_of(price)}
+    each = params.get("unit_amount_decimal")
+    return {"pricing": {"type": "price_details", "unit_amount_decimal": str(each)}} if each is not None else {}
 
 
 def period_of(params: Mapping[str, Any], now_s: int, old: Period | None = None) -> Period:
@@ -68,7 +76,7 @@ def changed(act: Act, old: InvoiceItem, params: Mapping[str, Any]) -> InvoiceIte
         quantity = params.get("quantity", old.quantity)
         fields["amount"], price = amount_of(act, params, old.currency, quantity)
         fields["quantity"] = quantity
-        fields["kept"] = with_kept(fields["kept"], {"pricing": pricing.details_of(price) if price is not None else None})
+        fields["kept"] = with_kept(fields["kept"], {"pricing": None, **priced(params, price)})
         pricing.keep(act, [price] if price is not None else [])
     elif params.get("quantity") is not None:
         fields |= {"quantity": params["quantity"], "amount": old.amount // max(old.quantity, 1) * params["quantity"]}

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from billsim.stripe.backend import Backend
+from billsim.stripe.kinds import CALLED
 from billsim.stripe.params import Types, check, refusal
 
 # How every list is read.
@@ -54,9 +55,9 @@ def page_of(backend: Backend, found: Iterable[Any], params: dict[str, Any], url:
     if after and before:
         raise refusal("parameters_exclusive", "You can only specify one of these parameters: starting_after, ending_before.", param="ending_before")
     if before:
-        end = _position(newest, before, "ending_before")
+        end = _position(newest, before, "ending_before", url)
         return Page(tuple(newest[max(end - limit, 0) : end]), end > limit, url)
-    start = _position(newest, after, "starting_after") + 1 if after else 0
+    start = _position(newest, after, "starting_after", url) + 1 if after else 0
     return Page(tuple(newest[start : start + limit]), len(newest) > start + limit, url)
 
 
@@ -71,8 +72,9 @@ def within(found: Iterable[Any], when: Any, name: str, instant: Callable[[Any], 
     return [thing for thing, at in dated if all(_COMPARES[how](at, bound) for how, bound in when.items())]
 
 
-def _position(found: list[Any], id: str, param: str) -> int:
+def _position(found: list[Any], id: str, param: str, url: str) -> int:
     for position, thing in enumerate(found):
         if thing.id == id:
             return position
-    raise refusal("resource_missing", f"No such object: {id!r}", param=param)
+    kind = url.rpartition("/")[2].removesuffix("s")
+    raise refusal("resource_missing", f"No such {CALLED.get(kind, kind)}: {id!r}", param=param)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from billsim.stripe import (
     beginnings,
+    billing_mode,
     charges,
     collection,
     credit_notes,
@@ -92,6 +93,7 @@ METHODS: Mapping[str, Method] = {
     "subscriptions.update": Method(updates.update, updates.UPDATE),
     "subscriptions.cancel": Method(subscriptions.cancel, subscriptions.CANCEL),
     "subscriptions.resume": Method(pausing.resume, pausing.RESUME),
+    "subscriptions.migrate": Method(billing_mode.migrate, billing_mode.MIGRATE, ("billing_mode",)),
     "subscriptions.list": _read(subscriptions.list_, {**PAGE_PARAMS, **subscriptions.LIST}),
     "subscription_items.create": Method(subscription_items.create, subscription_items.CREATE, ("subscription",)),
     "subscription_items.retrieve": _read(subscription_items.retrieve),

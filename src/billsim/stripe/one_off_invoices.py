@@ -82,7 +82,8 @@ def _items(act: Act, params: Mapping[str, Any], customer: str, currency: str) ->
         waiting = [item for item in book.invoice_items.values() if item.invoice is None]
     else:
         waiting = []
-    return [item for item in waiting if item.currency == currency]
+    found = [item for item in waiting if item.currency == currency]
+    return found[::-1] if act.backend.is_whole else found
 
 
 def _due(params: Mapping[str, Any], now_s: int) -> dict[str, Any]:
@@ -97,7 +98,7 @@ def delete(act: Act, id: str, params: dict[str, Any]) -> Deleted:
     """Delete a draft that no subscription made, with its items. Raises StripeError."""
     old = act.backend.invoice(id)
     if old.status != "draft":
-        raise refusal("invoice_not_editable", f"You can only delete draft invoices; {id} is {old.status}.")
+        raise refusal("invoice_not_editable", "You can only delete draft invoices.")
     if old.billing_reason != "manual":
         raise refusal("invoice_not_editable", "You can't delete invoices created by subscriptions.")
     for item in [item for item in act.backend.books[old.customer].invoice_items.values() if item.invoice == id]:

@@ -74,11 +74,16 @@ def _check_metadata(value: Any) -> None:
     for key, text in value.items():
         if not isinstance(key, str) or not isinstance(text, str):
             raise refusal("parameter_invalid", f"Invalid metadata: {key!r} and its value must be strings.", param="metadata")
-        if not key or len(key) > LONGEST_KEY or "[" in key or "]" in key:
+        if len(key) > LONGEST_KEY:
+            limit = f"Metadata keys can have up to {LONGEST_KEY} characters"
+            message = f"{limit}, but you passed in a key that is {len(key)} characters. Invalid key: {key}"
+            raise refusal("metadata_key_invalid", message, param="metadata")
+        if not key or "[" in key or "]" in key:
             message = f"Metadata keys have 1 to {LONGEST_KEY} characters and no brackets: {key[:LONGEST_KEY]!r}."
             raise refusal("metadata_key_invalid", message, param="metadata")
         if len(text) > LONGEST_VALUE:
-            message = f"Metadata values have at most {LONGEST_VALUE} characters: {key!r}."
+            limit = f"Metadata values can have up to {LONGEST_VALUE} characters"
+            message = f"{limit}, but you passed in a value that is {len(text)} characters. Invalid value: {text}"
             raise refusal("metadata_value_too_long", message, param=f"metadata[{key}]")
 
 
@@ -100,9 +105,9 @@ def merged_metadata(old: dict[str, str], given: Any) -> dict[str, str]:
 def missing_reference(error: StripeError, id: str, params: Mapping[str, Any]) -> StripeError:
     """A refusal for a missing object, as it is told: 404 about `id` where the path names it, and 400 about the parameter where one does."""
     for name, value in _leaves("", params):
-        if value != id and isinstance(value, str) and value and repr(value) in error.message:
+        if value != id and isinstance(value, str) and value and (repr(value) in error.message or f" ID {value}." in error.message):
             return refusal(error.code, error.message, param=name)
-    return refusal(error.code, error.message, 404, param="id")
+    return refusal(error.code, error.message, 404, param="id") if error.status == 404 else error
 
 
 def _leaves(within: str, value: Any) -> Iterable[tuple[str, Any]]:

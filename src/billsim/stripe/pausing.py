@@ -10,7 +10,7 @@ from typing import Any, Literal
 from msgspec.structs import replace
 
 from billsim.core.ids import short
-from billsim.stripe import collection, invoice_items, invoices, subscriptions, terms
+from billsim.stripe import billing_mode, collection, invoice_items, invoices, subscriptions, terms
 from billsim.stripe.backend import Act, Backend
 from billsim.stripe.changes import anchor_type
 from billsim.stripe.naming import stem
@@ -58,11 +58,11 @@ def resume(act: Act, id: str, params: dict[str, Any]) -> Subscription:
     behaviour = params.get("proration_behavior", "create_prorations") if keeps else "always_invoice"
     attempts = params.get("payment_behavior") != "resume_on_payment_success"
     invoice = backend.free(f"in_{stem(id)}_resume.{short(act.task)}")
-    renewed, cycle = _renewed(old, act.now_s, keeps=keeps)
+    renewed, wholes = _renewed(old, act.now_s, keeps=keeps)
     fields: dict[str, Any] = {"items": renewed.items, "billing_cycle_anchor": renewed.billing_cycle_anchor}
     lines = [] if keeps else invoices.lines_of(act, renewed.items.data, invoice)
-    settled = _remaining(renewed, cycle) if keeps and behaviour != "none" else ()
-    waiting = [] if keeps else invoice_items.waiting(backend.books[old.customer], id)
+    settled = _remaining(renewed, wholes) if keeps and behaviour != "none" else ()
+    waiting = [] if keeps and not billing_mode.is_flexible(old) else invoice_items.waiting(backend.books[old.customer], id)
     method, bills = collection.default_method_of(backend, old), behaviour == "always_invoice"
     due = sum([line.amount for line in lines]) + sum([each.amount for each in settled]) + sum([item.amount for item in waiting])
     if bills and attempts and method is None and due > 0:
@@ -95,22 +95,23 @@ def _require_resumable(backend: Backend, old: Subscription) -> None:
         raise refusal("parameter_invalid", f"Subscription {old.id} is being resumed: its invoice comes first.")
 
 
-def _renewed(old: Subscription, now_s: int, *, keeps: bool) -> tuple[Subscription, Cycle]:
-    """The subscription in the period that it goes on in, and the whole of that period."""
-    recurring = old.items.data[0].price.recurring or Recurring()
-    anchor = old.billing_cycle_anchor if keeps else now_s
-    cycle = cycle_around(recurring, now_s, anchor, day_of(old, anchor)) if keeps else Cycle(now_s, period_end(recurring, now_s, now_s))
-    items = tuple([replace(item, current_period_start=now_s, current_period_end=cycle.end) for item in old.items.data])
-    return replace(old, items=ItemList(items), billing_cycle_anchor=anchor), cycle
+def _renewed(old: Subscription, now_s: int, *, keeps: bool) -> tuple[Subscription, dict[str, int]]:
+    """The subscription in the periods that it goes on in, and how long a whole one is, by item."""
+    anchor, items, wholes = old.billing_cycle_anchor if keeps else now_s, [], {}
+    for item in old.items.data:
+        recurring = item.price.recurring or Recurring()
+        cycle = cycle_around(recurring, now_s, anchor, day_of(old, anchor)) if keeps else Cycle(now_s, period_end(recurring, now_s, now_s))
+        items.append(replace(item, current_period_start=now_s, current_period_end=cycle.end))
+        wholes[item.id] = cycle.end - cycle.start
+    return replace(old, items=ItemList(tuple(items)), billing_cycle_anchor=anchor), wholes
 
 
-def _remaining(renewed: Subscription, cycle: Cycle) -> tuple[Proration, ...]:
-    """What is left of a period that is gone on in."""
+def _remaining(renewed: Subscription, wholes: Mapping[str, int]) -> tuple[Proration, ...]:
+    """What is left of the periods that are gone on in."""
     found = []
     for item in renewed.items.data:
-        begun = item.current_period_start
-        share = prorated(price_of(item), cycle.end - begun, cycle.end - cycle.start)
-        found.append(Proration(item, share, Period(begun, cycle.end)))
+        begun, end = item.current_period_start, item.current_period_end
+        found.append(Proration(item, prorated(price_of(item), end - begun, wholes[item.id]), Period(begun, end)))
     return tuple([each for each in found if each.amount])
 
 

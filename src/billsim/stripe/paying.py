@@ -124,6 +124,8 @@ def _settled(act: Act, params: dict[str, Any], currency: str) -> dict[str, Any]:
     automatic = params.get("automatic_payment_methods")
     if not types and (automatic or act.backend.is_whole):
         kept["automatic_payment_methods"] = {"allow_redirects": "always", "enabled": True, **(automatic or {})}
+    if act.backend.is_whole:
+        kept.setdefault("capture_method", "automatic_async")
     return kept
 
 
@@ -131,9 +133,9 @@ def _check_types(types: Any, currency: str) -> None:
     for kind in types:
         if kind not in payment_methods.SIMULATED:
             raise refusal("not_simulated", f"billsim does not simulate payment methods of type `{kind}`.", param="payment_method_types")
-        if _CURRENCY.get(kind, currency) != currency:
-            message = f"The currency provided ({currency}) is invalid for the payment method type `{kind}`, which takes {_CURRENCY[kind]}."
-            raise refusal("", message, param="currency")
+    if types and all(_CURRENCY.get(kind, currency) != currency for kind in types):
+        message = f"The currency provided ({currency}) is invalid for the payment method types {', '.join(types)}."
+        raise refusal("", message, param="currency")
 
 
 def _method(act: Act, params: dict[str, Any], customer: str | None) -> PaymentMethod | None:
@@ -226,6 +228,9 @@ def _try(act: Act, intent: PaymentIntent, method: PaymentMethod, params: dict[st
 
 def _settle(act: Act, intent: PaymentIntent, method: PaymentMethod, outcome: Outcome, acceptance: dict[str, Any] | None = None) -> None:
     """What a try comes to, to charge, payment intent, payment method and mandate."""
+    if outcome.decline is AUTHENTICATION_REQUIRED:  # nothing was charged
+        payment_intents.fail(act, intent, intent.latest_charge, outcome.decline)
+        return
     charge = _next_charge(act, intent)
     if outcome.decline is not None:
         charges.record_for(act, charge, intent, method.id, "failed", outcome.decline)
@@ -368,7 +373,8 @@ def update(act: Act, id: str, params: dict[str, Any]) -> PaymentIntent:
         if name in params and intent.status not in _UNCONFIRMED:
             message = f"This PaymentIntent's {name} could not be updated because it has a status of {intent.status}."
             listed = ", ".join(_UNCONFIRMED)
-            raise _unexpected(intent, f"{message} You may only update it while the status is one of the following: {listed}.", param=name)
+            only = f"You may only update the {name} of a PaymentIntent with one of the following statuses: {listed}."
+            raise _unexpected(intent, f"{message} {only}", param=name)
         if name in ("amount", "currency", "customer") and name in params and act.backend.invoice_of(intent) is not None:
             raise _unexpected(intent, f"This PaymentIntent belongs to an invoice: its {name} cannot be updated.", param=name)
     if "currency" in params:

@@ -92,7 +92,7 @@ def card_of_request(act: Act, given: dict[str, Any], within: str) -> tuple[Card,
         return card_by_token(act, token, f"{within}[token]", told)
     if not number:
         return Card(**told), GOOD
-    check_card(act, given, within)
+    check_card(act, given)
     return _told(card_of(number), given.get("exp_month", 12), given.get("exp_year", 2034)), behaviour_of_card(number)
 
 
@@ -101,20 +101,22 @@ def _told(told: dict[str, Any], month: int, year: int) -> Card:
     return Card(told["brand"], told["last4"], month, year, details)
 
 
-def check_card(act: Act, given: dict[str, Any], within: str) -> None:
-    """Raise StripeError for a card that cannot be (https://docs.stripe.com/testing#invalid-data)."""
+def check_card(act: Act, given: dict[str, Any]) -> None:
+    """Raise StripeError for a card that cannot be (https://docs.stripe.com/testing#invalid-data). Its `param` is the field of a card form that is
+    wrong, wherever in the request the card stands.
+    """
     if not is_valid(given["number"]):
         code = "incorrect_number" if given["number"].isdigit() else "invalid_number"
-        raise _card_error(code, "Your card number is incorrect.", f"{within}[number]")
+        raise _card_error(code, "Your card number is incorrect.", "number")
     if not 1 <= given.get("exp_month", 1) <= 12:
-        raise _card_error("invalid_expiry_month", "Your card's expiration month is invalid.", f"{within}[exp_month]")
+        raise _card_error("invalid_expiry_month", "Your card's expiration month is invalid.", "exp_month")
     year = 1970 + act.now_s // 31_556_952
     told = given.get("exp_year", year)
     if not year <= (told + 2000 if told < 100 else told) <= year + _FURTHEST_YEARS:
-        raise _card_error("invalid_expiry_year", "Your card's expiration year is invalid.", f"{within}[exp_year]")
+        raise _card_error("invalid_expiry_year", "Your card's expiration year is invalid.", "exp_year")
     cvc = given.get("cvc", "123")
     if not (cvc.isdigit() and 3 <= len(cvc) <= 4):
-        raise _card_error("invalid_cvc", "Your card's security code is invalid.", f"{within}[cvc]")
+        raise _card_error("invalid_cvc", "Your card's security code is invalid.", "cvc")
 
 
 def _card_error(code: str, message: str, param: str) -> StripeError:
@@ -164,15 +166,15 @@ def _bank(given: dict[str, Any]) -> tuple[dict[str, Any], Behaviour]:
 # -- tokens, and whose a payment method is
 
 
-def usable(act: Act, id: str, customer: str | None, param: str = "payment_method") -> PaymentMethod:
+def usable(act: Act, id: str, customer: str | None, intent: str = "PaymentIntent") -> PaymentMethod:
     """The payment method of this id, or a new one where a test token stands for one, that a request may use for a customer. Raises StripeError."""
     method = of_token(act, id) or act.backend.payment_method(id)
     if method.customer is not None and method.customer != customer:
         if customer is None:
-            message = f"The PaymentMethod {id} belongs to the Customer {method.customer}. Please include the Customer in the `customer` parameter."
-            raise refusal("payment_method_unexpected_state", message, param=param)
-        message = f"The customer does not have a payment method with the ID {id}. The payment method must be attached to the customer."
-        raise refusal("resource_missing", message, param=param)
+            message = f"The payment method supplied ({id}) belongs to the Customer {method.customer}."
+            raise refusal("", f"{message} Please include the Customer in the `customer` parameter on the {intent}.", param="payment_method")
+        message = f"The PaymentMethod {id} does not belong to the Customer you supplied {customer}."
+        raise refusal("", f"{message} Please use this PaymentMethod with the Customer that it belongs to instead.", param="payment_method")
     refuse_spent(act, method)
     return method
 
@@ -269,7 +271,7 @@ def update(act: Act, id: str, params: dict[str, Any]) -> PaymentMethod:
         if old.card is None:
             raise refusal("parameter_unknown", f"Received unknown parameter: card. It is no {old.type}.", param="card")
         given = {name: params["card"][name] for name in ("exp_month", "exp_year") if name in params["card"]}
-        check_card(act, {"number": "4242424242424242", **given}, "card")
+        check_card(act, {"number": "4242424242424242", **given})
         fields["card"] = replace(old.card, **given)
     updated: PaymentMethod = act.update("payment_method.updated", old, **fields)
     return updated

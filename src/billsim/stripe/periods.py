@@ -25,6 +25,23 @@ class Cycle(NamedTuple):
     end: int
 
 
+class Counted(NamedTuple):
+    """From where periods are counted: the anchor, and an instant whose day of the month they keep (`day_of`)."""
+
+    anchor: int
+    day: int
+
+
+class Begun(NamedTuple):
+    """Items of a subscription, some of whose periods begin anew. `due` are those; `wholes` says, by item, how long a whole period is where theirs
+    is cut short.
+    """
+
+    items: tuple[SubscriptionItem, ...]
+    due: tuple[SubscriptionItem, ...]
+    wholes: Mapping[str, int]
+
+
 def period_end(recurring: Recurring, start_s: int, anchor_s: int) -> int:
     """When a period that begins at `start_s` ends; months and years keep the anchor's day of the month."""
     if recurring.interval in _DAYS:
@@ -55,6 +72,34 @@ def next_periods(subscription: Subscription, items: tuple[SubscriptionItem, ...]
     return begun, 0 if (start, end) == cycle else cycle.end - cycle.start
 
 
+def next_of_each(subscription: Subscription, items: tuple[SubscriptionItem, ...], anchor_s: int) -> Begun:
+    """Items whose periods are counted from the anchor, each by its own interval, once the first of those periods have ended."""
+    start = min([item.current_period_end for item in items])
+    due = {item.id for item in items if item.current_period_end == start}
+    begun = begin(subscription, tuple([item for item in items if item.id in due]), start, anchor_s)
+    by_id = {item.id: item for item in begun.due}
+    return begun._replace(items=tuple([by_id.get(item.id, item) for item in items]))
+
+
+def begin(subscription: Subscription, items: tuple[SubscriptionItem, ...], start_s: int, anchor_s: int) -> Begun:
+    """Items in a period that begins at an instant and ends where the anchor says, or with the subscription."""
+    cancel_at, day_s = subscription.says("cancel_at"), day_of(subscription, anchor_s)
+    found, wholes = [], {}
+    for item in items:
+        cycle = cycle_around(item.price.recurring or Recurring(), start_s, anchor_s, day_s)
+        end = min(cycle.end, cancel_at) if cancel_at is not None and cancel_at > start_s else cycle.end
+        found.append(replace(item, current_period_start=start_s, current_period_end=end))
+        if (start_s, end) != cycle:
+            wholes[item.id] = cycle.end - cycle.start
+    return Begun(tuple(found), tuple(found), wholes)
+
+
+def cycle_of_item(subscription: Subscription, item: SubscriptionItem) -> Cycle:
+    """The whole period that an item's present one is of, by its own interval."""
+    anchor = subscription.billing_cycle_anchor
+    return cycle_around(item.price.recurring or Recurring(), item.current_period_start, anchor, day_of(subscription, anchor))
+
+
 def whole_of(subscription: Subscription) -> int:
     """How long the present period would be, had it not been cut short, in seconds; 0 where it was not."""
     item = subscription.items.data[0]
@@ -67,8 +112,7 @@ def whole_of(subscription: Subscription) -> int:
 
 def cycle_of(subscription: Subscription) -> Cycle:
     """The whole period that the present one is of."""
-    item, anchor = subscription.items.data[0], subscription.billing_cycle_anchor
-    return cycle_around(item.price.recurring or Recurring(), item.current_period_start, anchor, day_of(subscription, anchor))
+    return cycle_of_item(subscription, subscription.items.data[0])
 
 
 def day_of(subscription: Subscription, anchor_s: int) -> int:

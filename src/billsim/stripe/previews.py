@@ -7,16 +7,15 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from billsim.stripe import beginnings, changes, invoice_items, invoices, updates
+from billsim.stripe import beginnings, billing_mode, changes, invoice_items, invoices, terms, updates
 from billsim.stripe.backend import Act
 from billsim.stripe.changes import Change
 from billsim.stripe.item_terms import CHANGED, amount_of, period_of
 from billsim.stripe.naming import stem
-from billsim.stripe.objects import Invoice, InvoiceItem, InvoiceItemParent, ItemList, ItemOwner, Subscription, SubscriptionItem
+from billsim.stripe.objects import Invoice, InvoiceItem, InvoiceItemParent, ItemList, ItemOwner, LineItem, Subscription, SubscriptionItem
 from billsim.stripe.params import Types, check, nested, refusal
-from billsim.stripe.periods import next_periods, whole_of
-from billsim.stripe.prorations import prorations
-from billsim.stripe.subscriptions import ENDED
+from billsim.stripe.periods import next_of_each, next_periods
+from billsim.stripe.subscriptions import ENDED, ENDING, unused
 
 PREVIEW: Types = {
     "customer": str,
@@ -53,7 +52,8 @@ def create_preview(act: Act, id: str, params: dict[str, Any]) -> Invoice:
     change = changes.change_of(act.backend, subscription, details, act.task)
     if params.get("preview_mode") == "recurring":
         held = change.items if change is not None else subscription.items.data
-        return _upcoming(act, subscription, held, [], "upcoming", held[0].current_period_end)
+        lines = invoices.lines_of(act, held, _id(subscription))
+        return _upcoming(act, subscription, lines, [], "upcoming", held[0].current_period_end)
     if change is not None and change.bills:
         return _of_the_change(act, subscription, change, added)
     return _of_the_next_period(act, subscription, change, added)
@@ -64,7 +64,16 @@ def _next_of(act: Act, customer: str) -> Subscription:
     held: list[Subscription] = [each for each in act.backend.every("subscription", customer) if each.status not in (*ENDED, "incomplete", "paused")]
     if not held:
         raise refusal("invoice_upcoming_none", f"No upcoming invoices for customer: {customer}", 404)
-    return min(held, key=lambda each: each.items.data[0].current_period_end)
+    return min(held, key=lambda each: min([item.current_period_end for item in each.items.data]))
+
+
+def next_invoice(act: Act, subscription: Subscription) -> Invoice:
+    """The invoice that a subscription renews with, as things stand."""
+    return _of_the_next_period(act, subscription, None, ())
+
+
+def _id(subscription: Subscription) -> str:
+    return f"upcoming_in_{stem(subscription.id)}"
 
 
 def _added(act: Act, subscription: Subscription, params: dict[str, Any]) -> list[InvoiceItem]:
@@ -97,16 +106,16 @@ def _of_the_beginning(act: Act, params: dict[str, Any], details: dict[str, Any])
     anchor = known.pop("billing_cycle_anchor", None)
     if isinstance(anchor, dict) and anchor.get("timestamp"):
         known["billing_cycle_anchor"] = anchor["timestamp"]
-    subscription, terms = beginnings.drawn_up(act, "", {**known, "customer": params["customer"]})
+    subscription, begins = beginnings.drawn_up(act, "", {**known, "customer": params["customer"]})
     items = [*invoice_items.waiting(act.backend.books[subscription.customer], subscription.id), *_added(act, subscription, params)]
-    periods = subscription.items.data if terms.bills else ()
-    return _upcoming(act, subscription, periods, items, "subscription_create", act.now_s, free=terms.free, whole_s=terms.whole_s)
+    lines = beginnings.first_lines(act, subscription, begins, _id(subscription)) if begins.bills else []
+    return _upcoming(act, subscription, lines, items, "subscription_create", act.now_s)
 
 
 def _of_the_change(act: Act, subscription: Subscription, change: Change, added: Sequence[InvoiceItem]) -> Invoice:
-    items = [*invoice_items.drawn_up(subscription, change.prorations, act.now_s), *updates.swept(act, subscription, change), *added]
-    periods = change.items if change.resets else ()
-    return _upcoming(act, subscription, periods, items, "subscription_update", act.now_s, free=change.begins_trial)
+    items = [*invoice_items.drawn_up(act.backend, subscription, change.prorations, act.now_s), *updates.swept(act, subscription, change), *added]
+    lines = updates.lines_of(act, subscription, change, _id(subscription))
+    return _upcoming(act, subscription, lines, items, "subscription_update", act.now_s)
 
 
 def _of_the_next_period(act: Act, subscription: Subscription, change: Change | None, added: Sequence[InvoiceItem]) -> Invoice:
@@ -114,31 +123,30 @@ def _of_the_next_period(act: Act, subscription: Subscription, change: Change | N
     held, settled = (change.items, change.prorations) if change is not None else (subscription.items.data, ())
     waiting = invoice_items.waiting(act.backend.books[subscription.customer], subscription.id)
     anchor = change.anchor if change is not None else subscription.billing_cycle_anchor
+    items = [*invoice_items.drawn_up(act.backend, subscription, settled, now), *waiting, *added]
+    if billing_mode.is_flexible(subscription) or terms.keeps_anchor(subscription.says("trial_settings")):
+        begun = next_of_each(replace(subscription, items=ItemList(held), billing_cycle_anchor=anchor), held, anchor)
+        spans = [(item, begun.wholes.get(item.id, 0)) for item in begun.due]
+        return _upcoming(act, subscription, invoices.lines_of_spans(act, spans, _id(subscription)), items, "upcoming", _first_end(held))
     periods, whole_s = next_periods(subscription, held, anchor)
-    items = [*invoice_items.drawn_up(subscription, settled, now), *waiting, *added]
-    return _upcoming(act, subscription, periods, items, "upcoming", held[0].current_period_end, whole_s=whole_s)
+    lines = invoices.lines_of(act, periods, _id(subscription), whole_s=whole_s)
+    return _upcoming(act, subscription, lines, items, "upcoming", _first_end(held))
+
+
+def _first_end(items: Sequence[SubscriptionItem]) -> int:
+    return min([item.current_period_end for item in items])
 
 
 def _of_the_end(act: Act, subscription: Subscription, details: dict[str, Any], added: Sequence[InvoiceItem]) -> Invoice:
-    whole_s, settles = whole_of(subscription), details.get("proration_behavior") != "none"
-    settled = prorations(subscription.items.data, (), act.now_s, ends=True, whole_s=whole_s) if settles else ()
+    settled = unused(act, subscription) if details.get("proration_behavior") != "none" else ()
     waiting = invoice_items.waiting(act.backend.books[subscription.customer], subscription.id)
-    items = [*invoice_items.drawn_up(subscription, settled, act.now_s), *waiting, *added]
-    return _upcoming(act, subscription, (), items, "subscription_cancel", act.now_s)
+    items = [*invoice_items.drawn_up(act.backend, subscription, settled, act.now_s), *waiting, *added]
+    return _upcoming(act, subscription, [], items, ENDING, act.now_s)
 
 
 def _upcoming(
-    act: Act,
-    subscription: Subscription,
-    periods: tuple[SubscriptionItem, ...],
-    items: Sequence[InvoiceItem],
-    reason: str,
-    at_s: int,
-    *,
-    free: bool = False,
-    whole_s: int = 0,
+    act: Act, subscription: Subscription, lines: list[LineItem], items: Sequence[InvoiceItem], reason: str, at_s: int
 ) -> Invoice:
-    id = f"upcoming_in_{stem(subscription.id)}"
-    lines = [*invoices.lines_of(act, periods, id, free=free, whole_s=whole_s), *invoices.lines_of_items(items, id, len(periods))]
-    drawn = replace(subscription, items=ItemList(periods or subscription.items.data))
-    return invoices.less_balance(act, invoices.drawn_up(drawn, id, reason, lines, act.now_s, start=at_s, end=at_s))
+    id = _id(subscription)
+    lines = [*lines, *invoices.lines_of_items(items, id, len(lines))]
+    return invoices.less_balance(act, invoices.drawn_up(subscription, id, reason, lines, act.now_s, start=at_s, end=at_s))

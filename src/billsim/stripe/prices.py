@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from msgspec.structs import replace
 
+from billsim.stripe import pricing
 from billsim.stripe.backend import Act
 from billsim.stripe.lists import PAGES, Page, page_of
 from billsim.stripe.naming import new_id
-from billsim.stripe.objects import Price, Product, Recurring
+from billsim.stripe.objects import Price, Product, Recurring, with_kept
 from billsim.stripe.params import Types, check, kept_of, merged_metadata, refusal
 from billsim.stripe.pricing import check_interval
 
@@ -50,10 +51,9 @@ def create(act: Act, id: str, params: dict[str, Any]) -> Price:
         active=params.get("active", True),
         currency=params["currency"].lower(),
         product=_product(act, params),
-        unit_amount=_amount(params),
         metadata=merged_metadata({}, params.get("metadata")),
-        kept=kept_of(params, _KEPT),
         **_recurs(act, params),
+        **pricing.unit_fields(act.backend, _amount(params), _kept(params), pricing.DECIMAL),
     )
     _take_key(act, price, params)
     act.backend.prices[price.id] = price
@@ -77,25 +77,26 @@ def _recurs(act: Act, params: dict[str, Any]) -> dict[str, Any]:
     check(recurring, _RECURRING, ("interval",) if act.backend.is_whole else (), within="recurring")
     if recurring.pop("usage_type", "licensed") != "licensed" or recurring.pop("meter", None):
         raise refusal("not_simulated", "billsim does not simulate metered prices.", param="recurring[usage_type]")
-    recurring.pop("trial_period_days", None)
+    recurring.pop("trial_period_days", None)  # kept beside it: `_kept`
     check_interval(recurring, "recurring")
     return {"recurring": Recurring(**recurring)}
 
 
-def _amount(params: dict[str, Any]) -> int:
+def _kept(params: dict[str, Any]) -> Any:
+    days = (params.get("recurring") or {}).get("trial_period_days")
+    if days is not None and not 0 <= days <= pricing.LONGEST_TRIAL_DAYS:
+        message = f"Invalid trial_period_days: it must be between 0 and {pricing.LONGEST_TRIAL_DAYS}."
+        raise refusal("parameter_invalid_integer", message, param="recurring[trial_period_days]")
+    return with_kept(kept_of(params, _KEPT), {"trial_period_days": days} if days else {})
+
+
+def _amount(params: dict[str, Any]) -> Decimal:
     if "unit_amount" in params:
-        amount: int = params["unit_amount"]
+        amount = Decimal(params["unit_amount"])
+    elif params.get(pricing.DECIMAL) is not None:
+        amount = pricing.decimal_of(params[pricing.DECIMAL], pricing.DECIMAL)
     else:
-        told = params.get("unit_amount_decimal")
-        if told is None:
-            raise refusal("parameter_missing", "Missing required param: unit_amount.", param="unit_amount")
-        try:
-            exact = Decimal(told)
-        except InvalidOperation:
-            raise refusal("parameter_invalid", f"Invalid decimal: {told}.", param="unit_amount_decimal") from None
-        if exact != int(exact):
-            raise refusal("not_simulated", "billsim does not simulate fractions of a cent.", param="unit_amount_decimal")
-        amount = int(exact)
+        raise refusal("parameter_missing", "Missing required param: unit_amount.", param="unit_amount")
     if amount < 0:
         raise refusal("parameter_invalid_integer", "This value must be greater than or equal to 0.", param="unit_amount")
     return amount

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
+
+from msgspec import UNSET
 
 from billsim.core.ids import short
 from billsim.stripe.backend import Act, Backend
-from billsim.stripe.objects import Price, Recurring
+from billsim.stripe.objects import Price, Recurring, with_kept
 from billsim.stripe.params import Types, check, kept_of, refusal
 
 _DATA: Types = {
     "currency": str,
     "product": str,
     "unit_amount": int,
-    "unit_amount_decimal": str,
+    "unit_amount_decimal": str | Decimal | int,
     "recurring": dict,
     "tax_behavior": ("exclusive", "inclusive", "unspecified"),
 }
+# Under which name a price, whose `unit_amount` is 0 then, keeps what a unit costs where that is no whole number of minor units.
+DECIMAL = "unit_amount_decimal"
+_PLACES = 12
 _RECURRING: Types = {"interval": ("day", "week", "month", "year"), "interval_count": int}
 
 
@@ -39,6 +45,7 @@ def price_for(backend: Backend, wanted: Mapping[str, Any], path: str, task: str,
     return price
 
 
+LONGEST_TRIAL_DAYS = 730
 # Nothing recurs less often (https://docs.stripe.com/api/prices/create).
 _MOST = {"day": 1095, "week": 156, "month": 36, "year": 3}
 
@@ -55,7 +62,7 @@ def check_interval(recurring: Mapping[str, Any], path: str) -> None:
 
 def _drawn_up(backend: Backend, data: Any, path: str, task: str) -> Price:
     check(data, _DATA, ("currency", "product"), within=path)
-    recurring, amount = data.get("recurring"), _amount(data, path)
+    recurring, exact = data.get("recurring"), _amount(data, path)
     check(recurring or {}, _RECURRING, ("interval",) if recurring is not None else (), within=f"{path}[recurring]")
     if backend.is_whole:
         backend.product(data["product"])
@@ -68,30 +75,58 @@ def _drawn_up(backend: Backend, data: Any, path: str, task: str) -> Price:
         currency=data["currency"],
         product=data["product"],
         type="recurring" if recurring is not None else "one_time",
-        unit_amount=amount,
         recurring=Recurring(**recurring) if recurring is not None else None,
-        kept=kept_of(data, ("tax_behavior",)),
+        **unit_fields(backend, exact, kept_of(data, ("tax_behavior",)), f"{path}[{DECIMAL}]"),
     )
 
 
-def _amount(data: Mapping[str, Any], path: str) -> int:
-    given = [name for name in ("unit_amount", "unit_amount_decimal") if data.get(name) is not None]
+def _amount(data: Mapping[str, Any], path: str) -> Decimal:
+    given = [name for name in ("unit_amount", DECIMAL) if data.get(name) is not None]
     if len(given) != 1:
         code, may = ("parameters_exclusive", "may only") if given else ("parameter_missing", "must")
         message = f"You {may} specify one of these parameters: unit_amount, unit_amount_decimal."
         raise refusal(code, message, param=f"{path}[unit_amount]")
-    return int(data["unit_amount"]) if given == ["unit_amount"] else whole(data["unit_amount_decimal"], f"{path}[unit_amount_decimal]")
+    return Decimal(data["unit_amount"]) if given == ["unit_amount"] else decimal_of(data[DECIMAL], f"{path}[{DECIMAL}]")
 
 
-def whole(text: Any, param: str) -> int:
-    """A decimal number of minor units that is whole. Raises StripeError."""
-    number = str(text)
-    units, _, parts = number.partition(".")
-    if not units.removeprefix("-").isdecimal() or (parts and not parts.isdecimal()):
-        raise refusal("parameter_invalid", f"Invalid decimal: {number}", param=param)
-    if parts.strip("0"):
-        raise refusal("not_simulated", "billsim does not simulate fractions of a minor unit.", param=param)
-    return int(units)
+def decimal_of(given: Any, param: str) -> Decimal:
+    """A number of minor units, with at most 12 decimal places. Raises StripeError."""
+    try:
+        number = Decimal(given)
+    except InvalidOperation:
+        raise refusal("parameter_invalid", f"Invalid decimal: {given}", param=param) from None
+    if not number.is_finite() or abs(number) >= Decimal(10) ** _PLACES:
+        raise refusal("parameter_invalid", f"Invalid decimal: {given}", param=param)
+    if number != number.quantize(Decimal(1).scaleb(-_PLACES)):
+        raise refusal("parameter_invalid", f"Invalid decimal: {given}; must contain at maximum twelve decimal places.", param=param)
+    return number
+
+
+def unit_fields(backend: Backend, exact: Decimal, kept: Any, param: str) -> dict[str, Any]:
+    """`unit_amount`, and what is `kept` beside it, of a price that costs so much a unit. Raises StripeError for a fraction in a world, whose engines
+    count in whole units.
+    """
+    if exact == int(exact):
+        return {"unit_amount": int(exact), "kept": kept}
+    if not backend.is_whole:
+        raise refusal("not_simulated", "billsim does not simulate fractions of a minor unit in worlds.", param=param)
+    return {"unit_amount": 0, "kept": with_kept(kept, {DECIMAL: f"{exact.normalize():f}"})}
+
+
+def cost(price: Price, quantity: int) -> int:
+    """What so many of a price cost, to the nearest minor unit; half a unit counts as one (assumed)."""
+    exact = None if price.kept is UNSET else price.kept.get(DECIMAL)
+    return price.unit_amount * quantity if exact is None else rounded(Decimal(exact) * quantity)
+
+
+def rounded(exact: Decimal) -> int:
+    """An amount to the nearest minor unit."""
+    return int(exact.quantize(Decimal(1), ROUND_HALF_UP))
+
+
+def is_free(price: Price) -> bool:
+    """Whether it costs nothing, however many."""
+    return not price.unit_amount and not price.says(DECIMAL)
 
 
 def keep(act: Act, prices: Iterable[Price]) -> None:
@@ -105,4 +140,4 @@ def keep(act: Act, prices: Iterable[Price]) -> None:
 def details_of(price: Price) -> dict[str, Any]:
     """`pricing` of a line or an invoice item, as the API writes it."""
     named = {"price": price.id, "product": price.product}
-    return {"price_details": named, "type": "price_details", "unit_amount_decimal": str(price.unit_amount)}
+    return {"price_details": named, "type": "price_details", "unit_amount_decimal": str(price.says(DECIMAL, price.unit_amount))}

@@ -8,17 +8,21 @@ zero (assumed).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from billsim.stripe import pricing
 from billsim.stripe.objects import Period, SubscriptionItem
 
 
 class Proration(NamedTuple):
-    """A line that settles a change. `amount` is below zero for time that was paid for and is not used."""
+    """A line that settles a change. `amount` is below zero for time that was paid for and is not used; `credited` says what was billed for it, where
+    that is known.
+    """
 
     item: SubscriptionItem
     amount: int
     period: Period
+    credited: dict[str, Any] | None = None
 
 
 def prorated(amount: int, left: int, whole: int) -> int:
@@ -28,7 +32,7 @@ def prorated(amount: int, left: int, whole: int) -> int:
 
 def price_of(item: SubscriptionItem) -> int:
     """What a whole period of an item costs."""
-    return item.price.unit_amount * item.quantity
+    return pricing.cost(item.price, item.quantity)
 
 
 def prorations(
@@ -42,15 +46,16 @@ def prorations(
     before, after = {item.id: item for item in old}, {item.id: item for item in new}
     found = []
     for item in before.values():
-        if ends or not _is_same(item, after.get(item.id)):
+        if ends or not is_same(item, after.get(item.id)):
             found.append(_share(item, at_s, -1, whole_s))
     for item in after.values():
-        if not ends and not _is_same(item, before.get(item.id)):
+        if not ends and not is_same(item, before.get(item.id)):
             found.append(_share(item, at_s, 1, whole_s))
     return tuple([each for each in found if each.amount])
 
 
-def _is_same(item: SubscriptionItem, other: SubscriptionItem | None) -> bool:
+def is_same(item: SubscriptionItem, other: SubscriptionItem | None) -> bool:
+    """Whether an item costs the same afterwards."""
     return other is not None and (item.price.id, item.quantity) == (other.price.id, other.quantity)
 
 

@@ -12,7 +12,7 @@ from billsim.stripe.backend import Act, Backend
 from billsim.stripe.card_numbers import REFUND_S
 from billsim.stripe.lists import Page, page
 from billsim.stripe.naming import new_id, stem
-from billsim.stripe.objects import Charge, Refund, with_kept
+from billsim.stripe.objects import Charge, Refund, StripeError, with_kept
 from billsim.stripe.params import Types, merged_metadata, refusal
 
 CREATE: Types = {
@@ -102,18 +102,27 @@ def _charge_of(act: Act, params: dict[str, Any]) -> Charge:
     if params.get("charge"):
         return act.backend.charge(params["charge"])
     if not params.get("payment_intent"):
-        raise refusal("parameter_missing", "One of the following params should be provided for this request: payment_intent or charge.")
+        raise refusal("", "One of the following params should be provided for this request: payment_intent or charge.")
     intent = act.backend.payment_intent(params["payment_intent"])
     if intent.latest_charge is None:
-        raise refusal("resource_missing", f"{intent.id} has no charge to refund.")
+        raise _nothing_to_refund(intent.id)
     return act.backend.charge(intent.latest_charge)
+
+
+def _nothing_to_refund(intent: str) -> StripeError:
+    return refusal("charge_not_refundable", f"This PaymentIntent ({intent}) does not have a successful charge to refund.")
 
 
 def _require_refundable(act: Act, charge: Charge, amount: int) -> None:
     if charge.status != "succeeded":
-        raise refusal("charge_not_refundable", f"Charge {charge.id} is {charge.status}: there is nothing to give back.")
+        raise _nothing_to_refund(charge.payment_intent or charge.id)
     if not charge.captured and not charge.refunded:
-        raise refusal("charge_not_refundable", f"Charge {charge.id} has not been captured: cancel its PaymentIntent instead.")
+        message = (
+            f"This uncaptured Charge was created by a PaymentIntent ({charge.payment_intent}). You must cancel the PaymentIntent to reverse the "
+            "authorization instead of refunding the Charge directly. For more information, see "
+            "https://stripe.com/docs/payments/place-a-hold-on-a-payment-method"
+        )
+        raise refusal("charge_not_refundable", message)
     if charge.refunded:
         raise refusal("charge_already_refunded", f"Charge {charge.id} has already been refunded.")
     if any([dispute.charge == charge.id and not dispute.is_charge_refundable for dispute in act.backend.every("dispute", charge.customer)]):

@@ -17,6 +17,9 @@ class StripeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `requests_per_second`, `endpoint_requests_per_second`: how many requests Stripe takes; 0 for as many as come. Live accounts have 100 and 25
     (https://docs.stripe.com/rate-limits).
     `finalize_after_minutes`: from a successful delivery of `invoice.created` to finalisation; without one, `finalize_fallback_hours`.
+    `upcoming_days`: how long before a renewal `invoice.upcoming` is sent, as the Dashboard has it (3, 7, 15, 30 or 45; which of them an account
+    begins with is not published: 7 is assumed); `will_be_due_days`: how long before its due date `invoice.will_be_due`, which only an automation
+    sends, so that there is none unless one is set up. 0: never. Sandboxes only.
     """
 
     retry_days: tuple[int, ...] = (1, 3, 5, 7, 9, 11, 14)
@@ -24,6 +27,8 @@ class StripeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     final_invoice: Literal["leave_open", "mark_uncollectible"] = "leave_open"
     finalize_after_minutes: int = 60
     finalize_fallback_hours: int = 72
+    upcoming_days: int = 7
+    will_be_due_days: int = 0
     requests_per_second: int = 0
     endpoint_requests_per_second: int = 0
     webhook_secret: str = "whsec_simulated"

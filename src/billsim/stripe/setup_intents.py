@@ -11,7 +11,7 @@ from billsim.stripe.backend import Act
 from billsim.stripe.cards import NOT_AUTHENTICATED, Decline
 from billsim.stripe.lists import PAGE_PARAMS, Page, page
 from billsim.stripe.naming import new_id
-from billsim.stripe.objects import PaymentError, PaymentMethod, SetupIntent, StripeError
+from billsim.stripe.objects import PaymentError, PaymentMethod, SetupIntent, StripeError, Subscription, with_kept
 from billsim.stripe.params import Types, kept_of, merged_metadata, refusal
 
 _USAGE = ("on_session", "off_session")
@@ -26,7 +26,9 @@ CONFIRM: Types = {**_CONFIRMING, "payment_method": str, "payment_method_data": d
 CANCEL: Types = {"cancellation_reason": ("", "abandoned", "requested_by_customer", "duplicate")}
 LIST: Types = {**PAGE_PARAMS, "payment_method": str}
 _KEPT = ("description", "payment_method_options", "payment_method_types", "automatic_payment_methods")
-_WAITING = ("requires_payment_method", "requires_confirmation", "requires_action")
+# Under which name a subscription keeps the one that waits for its customer.
+OF_SUBSCRIPTION = "pending_setup_intent"
+WAITING = ("requires_payment_method", "requires_confirmation", "requires_action")
 
 
 def create(act: Act, id: str, params: dict[str, Any]) -> SetupIntent:
@@ -59,7 +61,7 @@ def create(act: Act, id: str, params: dict[str, Any]) -> SetupIntent:
 
 def _method(act: Act, params: dict[str, Any], customer: str | None) -> PaymentMethod | None:
     if params.get("payment_method"):
-        return payment_methods.usable(act, params["payment_method"], customer)
+        return payment_methods.usable(act, params["payment_method"], customer, "SetupIntent")
     if params.get("payment_method_data"):
         return payment_methods.from_data(act, params["payment_method_data"], customer)
     return None
@@ -71,13 +73,17 @@ def confirm(act: Act, id: str, params: dict[str, Any]) -> SetupIntent:
     Raises StripeError: 402 where the bank declines, which is recorded; 400 where there is nothing to set up.
     """
     intent: SetupIntent = act.backend.found("setup_intent", id)
-    if intent.status not in _WAITING:
-        done = "it has already succeeded" if intent.status == "succeeded" else f"it has a status of {intent.status}"
+    if intent.status not in WAITING:
+        done = "it has already succeeded" if intent.status == "succeeded" else "it has been canceled"
         raise _unexpected(intent, f"You cannot confirm this SetupIntent because {done}.")
     method = _method(act, params, intent.customer)
     if method is None and intent.payment_method is None:
-        raise _unexpected(intent, "You cannot confirm this SetupIntent because it's missing a payment method.")
-    method = method or payment_methods.usable(act, intent.payment_method or "", intent.customer)
+        message = (
+            "You cannot confirm this SetupIntent because it's missing a payment method. You can either update the SetupIntent with a payment method "
+            "and then confirm it again, or confirm it again directly with a payment method or ConfirmationToken."
+        )
+        raise _unexpected(intent, message)
+    method = method or payment_methods.usable(act, intent.payment_method or "", intent.customer, "SetupIntent")
     _check(intent, method, params)
     intent = replace(intent, payment_method=method.id, kept=kept_of(params, _KEPT, intent.kept))
     outcome = act.backend.cards.set_up_for(intent.customer or "", method.id, act.at_ms)
@@ -130,15 +136,37 @@ def succeed(act: Act, intent: SetupIntent, acceptance: dict[str, Any] | None = N
     fields = {"mandate": mandate.id if mandate else None, "next_action": None, "last_setup_error": None}
     done: SetupIntent = act.put(replace(intent, status="succeeded", **fields))
     act.emit("setup_intent.succeeded", done)
+    if act.backend.is_whole and intent.customer is not None:
+        _tell_subscriptions(act, intent.customer, done)
     return done
+
+
+def _tell_subscriptions(act: Act, customer: str, done: SetupIntent) -> None:
+    """The subscription that had waited for it waits no longer."""
+    for each in list(act.backend.books[customer].subscriptions.values()):
+        if each.says(OF_SUBSCRIPTION) == done.id:
+            fields = remembered(act, each, done.payment_method)
+            act.update("customer.subscription.updated", each, kept=with_kept(each.kept, {OF_SUBSCRIPTION: None}), **fields)
+
+
+def remembered(act: Act, subscription: Subscription, method: str | None) -> dict[str, Any]:
+    """What a subscription keeps of the payment method that it was paid or set up with: with `save_default_payment_method=on_subscription` its own."""
+    settings = subscription.says("payment_settings") or {}
+    is_new = method is not None and method != subscription.default_payment_method
+    if not is_new or settings.get("save_default_payment_method") != "on_subscription" or act.backend.source(method or "") is not None:
+        return {}
+    return {"default_payment_method": method}
 
 
 def cancel(act: Act, id: str, params: dict[str, Any]) -> SetupIntent:
     """Raises StripeError for one that has ended."""
     intent: SetupIntent = act.backend.found("setup_intent", id)
-    if intent.status not in _WAITING:
+    if intent.status not in WAITING:
+        if intent.status == "canceled":
+            raise _unexpected(intent, "You cannot cancel this SetupIntent because it is already canceled.")
         message = f"You cannot cancel this SetupIntent because it has a status of {intent.status}."
-        raise _unexpected(intent, f"{message} Only a SetupIntent with one of the following statuses may be canceled: {', '.join(_WAITING)}.")
+        listed = "`requires_payment_method`, `requires_confirmation`, or `requires_action`"
+        raise _unexpected(intent, f"{message} Only a SetupIntent with one of the following statuses may be canceled: {listed}.")
     reason = params.get("cancellation_reason") or ("requested_by_customer" if not act.backend.is_whole else None)
     canceled: SetupIntent = act.put(replace(intent, status="canceled", cancellation_reason=reason, next_action=None))
     act.emit("setup_intent.canceled", canceled)
@@ -149,7 +177,7 @@ def update(act: Act, id: str, params: dict[str, Any]) -> SetupIntent:
     """Set what is given; another payment method is to be confirmed anew. No event. Raises StripeError."""
     intent: SetupIntent = act.backend.found("setup_intent", id)
     fields: dict[str, Any] = {"metadata": merged_metadata(intent.metadata, params.get("metadata")), "kept": kept_of(params, _KEPT, intent.kept)}
-    if intent.status not in _WAITING and any([name in params for name in ("customer", "payment_method", "payment_method_data")]):
+    if intent.status not in WAITING and any([name in params for name in ("customer", "payment_method", "payment_method_data")]):
         raise _unexpected(intent, f"You cannot update this SetupIntent because it has a status of {intent.status}.")
     if params.get("customer"):
         fields["customer"] = act.backend.customer(params["customer"]).id

@@ -70,7 +70,7 @@ def require_good(act: Act, given: Any, param: str = "source") -> None:
         _refuse(payment_methods.card_by_token(act, given, param)[1])
     else:
         check(given, _GIVEN_CARD, ("number", "exp_month", "exp_year"), within=param)
-        payment_methods.check_card(act, given, param)
+        payment_methods.check_card(act, given)
         _refuse(behaviour_of_card(given["number"]))
 
 
@@ -138,7 +138,7 @@ def update_card(act: Act, id: str, params: dict[str, Any]) -> LegacyCard | Sourc
     fields: dict[str, Any] = {"metadata": merged_metadata(old.metadata, params.get("metadata")), "kept": kept_of(params, _CARD_KEPT, old.kept)}
     expires = {name: int(params[name]) for name in ("exp_month", "exp_year") if str(params.get(name, "")).isdigit()}
     if expires and old.card is not None:
-        payment_methods.check_card(act, {"number": "4242424242424242", **expires}, "card")
+        payment_methods.check_card(act, {"number": "4242424242424242", **expires})
         fields["card"] = replace(old.card, **expires)
     updated: LegacyCard | Source = act.update("customer.source.updated", old, **fields)
     return updated

@@ -10,9 +10,11 @@ from billsim.stripe import changes, updates
 from billsim.stripe.backend import Act, Backend
 from billsim.stripe.lists import Page, page_of
 from billsim.stripe.naming import stem
-from billsim.stripe.objects import Deleted, Subscription, SubscriptionItem
+from billsim.stripe.objects import Deleted, StripeError, Subscription, SubscriptionItem
 from billsim.stripe.params import Types, refusal
 
+# Where an item stands in the change of its subscription that a request comes to.
+_FIRST = "items[0]["
 _HOW: Types = {
     "payment_behavior": updates.BEHAVIORS,
     "proration_behavior": changes.PRORATION_BEHAVIORS,
@@ -64,7 +66,15 @@ def list_(act: Act, id: str, params: dict[str, Any]) -> Page:
 
 def _update(act: Act, subscription: Subscription, params: dict[str, Any], item: dict[str, Any]) -> Subscription:
     how = {name: params[name] for name in (*_HOW, "off_session") if name in params}
-    return updates.update(act, subscription.id, {"items": [item], **how})
+    try:
+        return updates.update(act, subscription.id, {"items": [item], **how})
+    except StripeError as refused:
+        if not refused.param.startswith(_FIRST):
+            raise
+        mine = refused.again()
+        name, _, rest = refused.param.removeprefix(_FIRST).partition("]")
+        mine.param = name + rest
+        raise mine from None
 
 
 def found(backend: Backend, id: str) -> tuple[Subscription, SubscriptionItem]:

@@ -7,14 +7,14 @@ from typing import Any
 from msgspec.structs import replace
 
 from billsim.core.ids import short
-from billsim.stripe import invoice_items, invoices, pending_updates, terms
+from billsim.stripe import billing_mode, debits, invoice_items, invoices, pending_updates, terms
 from billsim.stripe.backend import Act
 from billsim.stripe.lists import Page, page_of, within
 from billsim.stripe.naming import stem
 from billsim.stripe.objects import Book, Invoice, Subscription, SubscriptionStatus, with_kept
 from billsim.stripe.params import Types, refusal
 from billsim.stripe.periods import whole_of
-from billsim.stripe.prorations import prorations
+from billsim.stripe.prorations import Proration, prorations
 
 CANCEL: Types = {"invoice_now": bool, "prorate": bool, "cancellation_details": dict}
 LIST: Types = {
@@ -25,6 +25,8 @@ LIST: Types = {
     "current_period_end": int | dict,
 }
 ENDED = ("canceled", "incomplete_expired")
+# Why the last invoice of a subscription is made: the API has no reason of its own for it, so that it is one of its changes (assumed).
+ENDING = "subscription_update"
 
 
 def set_status(act: Act, subscription: Subscription, status: SubscriptionStatus) -> None:
@@ -53,6 +55,13 @@ def invoice_paid(act: Act, invoice: Invoice) -> None:
         pending_updates.apply(act, subscription, status)
     else:
         set_status(act, subscription, status)
+
+
+def payment_begun(act: Act, invoice: Invoice) -> None:
+    """A bank processes the first payment, which has been confirmed: the subscription is active until it fails, and past due then."""
+    subscription = _billed_by(act, invoice)
+    if subscription is not None and subscription.status == "incomplete":
+        set_status(act, subscription, "active")
 
 
 def resumed(act: Act, subscription: Subscription, **fields: Any) -> Subscription:
@@ -179,14 +188,20 @@ def cancel(act: Act, id: str, params: dict[str, Any]) -> Subscription:
     """
     subscription = act.backend.subscription(id)
     if subscription.status in ENDED:
-        raise refusal("resource_missing", f"No such subscription: {id!r} has ended.", 404, param="id")
+        raise refusal("resource_missing", f"No such subscription: {id!r}", 404, param="id")
     details = params.get("cancellation_details")
     terms.cancellation_details(None, details)
     if params.get("prorate") and subscription.status not in ("trialing", "incomplete", "paused"):
-        items = subscription.items.data
-        invoice_items.settle(act, subscription, prorations(items, (), act.now_s, ends=True, whole_s=whole_of(subscription)))
+        invoice_items.settle(act, subscription, unused(act, subscription))
     canceled = end(act, subscription, details=details)
     return _bill_the_end(act, canceled) if params.get("invoice_now") else canceled
+
+
+def unused(act: Act, subscription: Subscription) -> tuple[Proration, ...]:
+    """What is given back of a subscription that ends now."""
+    if billing_mode.is_flexible(subscription):
+        return debits.settled(act.backend, subscription, (), act.now_s, ends=True)
+    return prorations(subscription.items.data, (), act.now_s, ends=True, whole_s=whole_of(subscription))
 
 
 def _bill_the_end(act: Act, canceled: Subscription) -> Subscription:
@@ -196,6 +211,6 @@ def _bill_the_end(act: Act, canceled: Subscription) -> Subscription:
         return canceled
     id = act.backend.free(f"in_{stem(canceled.id)}_end.{short(act.task)}")
     act.backend.made_by(id, act.origin)
-    drafted = invoices.draft(act, canceled, id, "subscription_cancel", (), waiting, start=act.now_s, end=act.now_s)
+    drafted = invoices.draft(act, canceled, id, ENDING, (), waiting, start=act.now_s, end=act.now_s)
     invoices.finalize(act, drafted, auto_advance=False)
     return act.put(replace(canceled, latest_invoice=id))  # type: ignore[no-any-return]

@@ -24,12 +24,16 @@ Due = tuple[int, str]
 """(instant in milliseconds, what is done then)."""
 
 
-def of_subscription(subscription: Subscription, now_ms: int, resumes_s: int | None = None) -> Due | None:
+def of_subscription(subscription: Subscription, now_ms: int, resumes_s: int | None = None, upcoming_s: int = 0) -> Due | None:
     """`expire` 23 hours after an incomplete start; `lapse` of a pending update; `trial_will_end` 3 days before; else `cycle` at the period's end.
 
-    `collect_again` where the pause of its collection ends before. Of a paused one `give_up_resuming` at `resumes_s`, None for never.
+    `collect_again` where the pause of its collection ends before; `upcoming` so many seconds before it renews (0: never). Of a paused one
+    `give_up_resuming` at `resumes_s`, None for never.
     """
     due = _of_its_status(subscription, now_ms, resumes_s)
+    if upcoming_s and due is not None and (renews_s := renews_at(subscription)) is not None:
+        told_ms = (renews_s - upcoming_s) * 1000
+        due = (told_ms, "upcoming") if now_ms < told_ms < due[0] else due
     if due is None or subscription.kept is UNSET:
         return due
     resumes_at = (subscription.says("pause_collection") or {}).get("resumes_at")
@@ -45,10 +49,19 @@ def _of_its_status(subscription: Subscription, now_ms: int, resumes_s: int | Non
         return None
     if subscription.pending_update is not None:
         return int(subscription.pending_update["expires_at"]) * 1000, "lapse"
+    items = subscription.items.data
+    end = items[0].current_period_end if len(items) == 1 else min([item.current_period_end for item in items])
     if subscription.status == "trialing" and subscription.trial_end and now_ms < (told_s := subscription.trial_end - TRIAL_WILL_END_S) * 1000:
-        return told_s * 1000, "trial_will_end"
-    end = subscription.items.data[0].current_period_end
+        return (end * 1000, "cycle") if end and end < told_s else (told_s * 1000, "trial_will_end")
     return (end * 1000, "cycle") if end else None
+
+
+def renews_at(subscription: Subscription) -> int | None:
+    """When the next invoice is made that will be charged automatically, in unix seconds; None where there will be none."""
+    if subscription.status not in ("active", "past_due", "trialing") or subscription.collection_method != "charge_automatically":
+        return None
+    end, cancel_at = min([item.current_period_end for item in subscription.items.data]), subscription.says("cancel_at")
+    return None if subscription.cancel_at_period_end or (cancel_at is not None and cancel_at <= end) else end
 
 
 def of_dispute(dispute: Dispute, now_ms: int) -> Due | None:
@@ -60,8 +73,12 @@ def of_dispute(dispute: Dispute, now_ms: int) -> Due | None:
     return None
 
 
-def of_invoice(invoice: Invoice, book: Book, finalizes_at: int, now_ms: int, settles: Mapping[str, int] = NONE_SETTLES) -> Due | None:
-    """`finalize` for a draft; for an open one `settle` (a payment in processing, when `settles` says of its intent), `attempt`, or `due`."""
+def of_invoice(
+    invoice: Invoice, book: Book, finalizes_at: int, now_ms: int, settles: Mapping[str, int] = NONE_SETTLES, soon_s: int = 0
+) -> Due | None:
+    """`finalize` for a draft; for an open one `settle` (a payment in processing, when `settles` says of its intent), `attempt`, or `due`, and before
+    that, by so many seconds, `will_be_due` (0: never).
+    """
     if invoice.status == "draft":
         return (finalizes_at, "finalize") if invoice.auto_advance and finalizes_at else None
     if invoice.status != "open":
@@ -72,7 +89,8 @@ def of_invoice(invoice: Invoice, book: Book, finalizes_at: int, now_ms: int, set
     if invoice.next_payment_attempt is not None:
         return invoice.next_payment_attempt * 1000, "attempt"
     if invoice.due_date is not None and invoice.due_date * 1000 > now_ms:
-        return invoice.due_date * 1000, "due"
+        told_ms = (invoice.due_date - soon_s) * 1000
+        return (told_ms, "will_be_due") if soon_s and now_ms < told_ms else (invoice.due_date * 1000, "due")
     return None
 
 

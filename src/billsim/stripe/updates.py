@@ -7,14 +7,27 @@ from typing import Any
 
 from billsim.core.ids import short
 from billsim.core.time import DAY_S, MINUTE_MS
-from billsim.stripe import changes, collection, invoice_items, invoices, pausing, pending_updates, pricing, subscriptions, terms
+from billsim.stripe import (
+    billing_mode,
+    changes,
+    collection,
+    failed_payments,
+    invoice_items,
+    invoices,
+    pausing,
+    pending_updates,
+    pricing,
+    setting_up,
+    subscriptions,
+    terms,
+)
 from billsim.stripe.backend import Act
 from billsim.stripe.changes import Change
 from billsim.stripe.collection import Payment
 from billsim.stripe.naming import stem
-from billsim.stripe.objects import Invoice, InvoiceItem, ItemList, StripeError, Subscription, with_kept
+from billsim.stripe.objects import Invoice, InvoiceItem, ItemList, LineItem, StripeError, Subscription, SubscriptionItem, with_kept
 from billsim.stripe.params import Types, kept_of, merged_metadata, refusal
-from billsim.stripe.prorations import price_of
+from billsim.stripe.prorations import price_of, prorated
 
 PENDING = "pending_if_incomplete"
 BEHAVIORS = ("allow_incomplete", "default_incomplete", "error_if_incomplete", PENDING)
@@ -42,6 +55,14 @@ MOST_INVOICES = ((MINUTE_MS // 1000, 10, "minute"), (DAY_S, 20, "day"))
 
 def update(act: Act, id: str, params: dict[str, Any]) -> Subscription:
     """Set what is given, and settle it. Raises StripeError; under `error_if_incomplete` 402, and nothing changed, where a payment fails."""
+    updated = _updated(act, id, params)
+    if params.get("default_payment_method") and updated.says(setting_up.FIELD):
+        setting_up.again(act, updated, updated.default_payment_method)
+        return act.backend.subscription(id)
+    return updated
+
+
+def _updated(act: Act, id: str, params: dict[str, Any]) -> Subscription:
     old = act.backend.subscription(id)
     if old.status in subscriptions.ENDED:
         return _of_the_ended(act, old, params)
@@ -75,7 +96,7 @@ def _of_the_ended(act: Act, old: Subscription, params: dict[str, Any]) -> Subscr
     others = [name for name in params if name not in ("metadata", "cancellation_details")]
     if others or not params:
         message = "A canceled subscription can only update its cancellation_details and metadata."
-        raise refusal("subscription_canceled", message, param=others[0] if others else "")
+        raise refusal("invalid_canceled_subscription_fields", message, param=others[0] if others else "")
     fields: dict[str, Any] = {"metadata": merged_metadata(old.metadata, params.get("metadata"))}
     if "cancellation_details" in params:
         told = terms.cancellation_details(old.says("cancellation_details"), params["cancellation_details"])
@@ -101,7 +122,7 @@ def _plain_fields(act: Act, old: Subscription, params: dict[str, Any]) -> dict[s
         method = params["default_payment_method"] or None
         fields["default_payment_method"] = act.backend.owned_method(old.customer, method) if method else None
     if "collection_method" in params or "days_until_due" in params:
-        fields |= terms.collection_fields(params, old, invoices.DEFAULT_DAYS_UNTIL_DUE)
+        fields |= terms.collection_fields(params, old, None if act.backend.is_whole else invoices.DEFAULT_DAYS_UNTIL_DUE)
     if params.get("cancel_at_period_end") and params.get("cancel_at"):
         raise refusal("parameter_invalid", "You may only specify one of these parameters: cancel_at, cancel_at_period_end.", param="cancel_at")
     if "cancel_at_period_end" in params:
@@ -132,7 +153,9 @@ def _kept(act: Act, old: Subscription, params: dict[str, Any]) -> Any:
 def _changed_fields(act: Act, change: Change, old: Subscription, plain: dict[str, Any]) -> dict[str, Any]:
     fields: dict[str, Any] = {"items": ItemList(change.items), "billing_cycle_anchor": change.anchor, "trial_end": change.trial_end}
     if change.begins_trial:
-        fields |= {"status": "trialing", "trial_start": act.now_s}
+        # A classic subscription goes on telling of its first trial.
+        is_latest = billing_mode.is_flexible(old) or old.trial_start is None
+        fields |= {"status": "trialing", "trial_start": act.now_s if is_latest else old.trial_start}
     elif change.resets and old.status == "trialing":
         fields["status"] = "active"
     given: dict[str, Any] = {}
@@ -155,8 +178,9 @@ def _payment(act: Act, old: Subscription, change: Change, behaviour: str, added:
     if method is None:
         raise refusal("resource_missing", terms.NO_METHOD)
     outcome = act.backend.cards.pay_for(old.customer, method, act.at_ms, on_session=on_session)
-    if behaviour == "error_if_incomplete" and outcome.status != "paid":
-        raise terms.payment_refused(outcome)
+    if behaviour == "error_if_incomplete" and outcome.status not in ("paid", "processing"):
+        amount, name = _due(act, old, change) + added, f"{stem(old.id)}_update.{short(act.task)}"
+        raise failed_payments.refused(act, old.customer, method, amount, old.currency, outcome, name)
     return Payment(method, outcome)
 
 
@@ -176,15 +200,30 @@ def _due(act: Act, old: Subscription, change: Change) -> int:
     """What is to be paid now, after credit."""
     book = act.backend.books[old.customer]
     total = sum([each.amount for each in change.prorations])
-    if change.resets:
-        periods = 0 if change.begins_trial else sum([price_of(item) for item in change.items])
-        total += periods + sum([item.amount for item in swept(act, old, change)])
+    if change.resets and not change.begins_trial:
+        total += sum([_cost(item, change.wholes.get(item.id, 0)) for item in change.items])
+    total += sum([item.amount for item in swept(act, old, change)])
     return total + (book.customer.balance if book.customer is not None else 0)
 
 
+def _cost(item: SubscriptionItem, whole_s: int) -> int:
+    return prorated(price_of(item), item.current_period_end - item.current_period_start, whole_s) if whole_s else price_of(item)
+
+
+def lines_of(act: Act, subscription: Subscription, change: Change, invoice: str) -> list[LineItem]:
+    """The periods that begin with a change, as lines of its invoice."""
+    if not change.resets:
+        return []
+    if change.begins_trial:
+        return invoices.lines_of_trial(act, subscription, change.items, invoice)
+    return invoices.lines_of_spans(act, [(item, change.wholes.get(item.id, 0)) for item in change.items], invoice)
+
+
 def swept(act: Act, subscription: Subscription, change: Change) -> Sequence[InvoiceItem]:
-    """Items that had been waiting and go along with a change's invoice: a new period takes them, prorations billed by themselves do not."""
-    return invoice_items.waiting(act.backend.books[subscription.customer], subscription.id) if change.resets else ()
+    """Items that had been waiting and go along with a change's invoice: a new period takes them, prorations billed by themselves only where all
+    invoices do.
+    """
+    return invoice_items.waiting(act.backend.books[subscription.customer], subscription.id) if change.sweeps else ()
 
 
 def _bill(
@@ -200,7 +239,7 @@ def _bill(
         backend.made_by(old.id, act.origin)
     waiting = swept(act, old, change)
     subscription = act.update("customer.subscription.updated", old, **fields, latest_invoice=id)
-    lines = invoices.lines_of(act, change.items, id, free=change.begins_trial) if change.resets else []
+    lines = lines_of(act, subscription, change, id)
     items = [*invoice_items.settle(act, subscription, change.prorations), *waiting, *invoice_items.make(act, added)]
     invoice = invoices.draft(act, subscription, id, "subscription_update", lines, items, start=act.now_s, end=act.now_s)
     if subscription.says("pause_collection"):
@@ -215,5 +254,5 @@ def _collect(act: Act, opened: Invoice, payment: Payment | None) -> None:
         return
     if payment is not None:
         collection.pay_by_request(act, opened, payment)
-    if payment is None or payment.outcome.status != "paid":
+    if payment is None or payment.outcome.status not in ("paid", "processing"):
         subscriptions.invoice_failed(act, opened)

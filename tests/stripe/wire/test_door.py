@@ -103,7 +103,7 @@ def test_errors_say_what_and_where(sandbox: Sandbox) -> None:
     number = answer.headers["Request-Id"]
     assert error(answer) == {
         "code": "parameter_unknown",
-        "doc_url": "https://docs.stripe.com/error-codes/parameter-unknown",
+        "doc_url": "https://stripe.com/docs/error-codes/parameter-unknown",
         "message": error(answer)["message"],
         "param": "address[lin]",
         "request_log_url": f"https://dashboard.stripe.com/test/logs/{number}",

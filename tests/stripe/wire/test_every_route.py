@@ -88,7 +88,8 @@ def catalogue(v1: Any, _: Sandbox) -> None:
 def subscriptions(v1: Any, sandbox: Sandbox) -> None:
     ada, price = whom(v1), v1.prices.create({**MONTHLY, "product_data": {"name": "Pro"}}).id
     more = v1.prices.create({**MONTHLY, "product_data": {"name": "Addon"}}).id
-    subscription = v1.subscriptions.create({"customer": ada, "items": [{"price": price}]})
+    subscription = v1.subscriptions.create({"customer": ada, "items": [{"price": price}], "billing_mode": {"type": "classic"}})
+    assert v1.subscriptions.migrate(subscription.id, {"billing_mode": {"type": "flexible"}}).billing_mode.type == "flexible"
     assert v1.subscriptions.update(subscription.id, {"metadata": {"a": "b"}}).metadata["a"] == "b"
     item = v1.subscription_items.create({"subscription": subscription.id, "price": more})
     assert v1.subscription_items.update(item.id, {"quantity": 2}).quantity == v1.subscription_items.retrieve(item.id).quantity == 2

@@ -43,11 +43,11 @@ def test_what_may_be_expanded(kind: str, path: str) -> None:
         ("customer", False, "metadata", "This property cannot be expanded (metadata)."),
         ("customer", False, "nothing", "This property cannot be expanded (nothing)."),
         ("customer", False, "", "This property cannot be expanded ()."),
-        ("customer", False, "email.x", "This property cannot be expanded (email.x)."),
+        ("customer", False, "email.x", "This property cannot be expanded (email)."),
         ("subscription", False, "latest_invoice.nothing", "This property cannot be expanded (latest_invoice.nothing)."),
         ("subscription", True, "customer", "This property cannot be expanded (customer). You may want to try expanding 'data.customer' instead."),
-        ("subscription", True, "data", "This property cannot be expanded (data)."),
-        ("subscription", False, "data.customer", "This property cannot be expanded (data.customer)."),
+        ("subscription", True, "nothing", "This property cannot be expanded (nothing). You may want to try expanding 'data.nothing' instead."),
+        ("subscription", False, "data.customer", "This property cannot be expanded (data)."),
         (
             "invoice",
             True,
@@ -59,7 +59,12 @@ def test_what_may_be_expanded(kind: str, path: str) -> None:
 def test_what_may_not(kind: str, lists: bool, path: str, message: str) -> None:
     with pytest.raises(StripeError) as refused:
         expand.check([path], kind, lists)
-    assert (refused.value.status, refused.value.param, refused.value.message) == (400, "expand", message)
+    assert (refused.value.status, refused.value.code, refused.value.message) == (400, "", message)
+
+
+def test_what_is_whole_already_may_be_named_too() -> None:
+    expand.check(["address", "invoice_settings"], "customer", lists=False)
+    expand.check(["data"], "customer", lists=True)
 
 
 @pytest.fixture(scope="module")

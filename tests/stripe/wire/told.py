@@ -219,6 +219,26 @@ STORIES: dict[str, tuple[StripeSettings, tuple[Step, ...]]] = {
             days(45),
         ),
     ),
+    "is billed flexibly": (
+        StripeSettings(upcoming_days=3, will_be_due_days=2),
+        (
+            ask("prices.create", "price_calls", product="zone_plan", currency="usd", unit_amount_decimal="0.125",
+                recurring={"interval": "month", "interval_count": 3}),
+            ask("subscriptions.create", "sub_mixed", customer="cus_ada", items=[{"price": "price_pro_monthly"},
+                {"price": "price_calls", "quantity": 999}]),
+            days(10),
+            ask("subscriptions.update", "sub_mixed", items=[{"id": "si_mixed", "quantity": 2}]),
+            days(12),
+            ask("subscriptions.update", "sub_mixed", items=[{"id": "si_mixed", "quantity": 1}], proration_behavior="always_invoice"),
+            ask("subscriptions.migrate", "sub_ada", billing_mode={"type": "flexible", "flexible": {"proration_discounts": "itemized"}}),
+            ask("subscriptions.create", "sub_free", customer="cus_ada", items=[{"price": "price_pro_monthly"}], trial_period_days=30,
+                payment_behavior="default_incomplete"),
+            ask("subscriptions.update", "sub_free", items=[{"price": "price_calls", "quantity": 8}]),
+            ask("subscriptions.create", "sub_past", customer="cus_ada", items=[{"price": "price_calls", "quantity": 8}],
+                backdate_start_date=START_S - 100 * DAY_S, collection_method="send_invoice", days_until_due=9),
+            days(31),
+        ),
+    ),
 }  # fmt: skip
 """Name -> the account's settings, and the steps."""
 

@@ -130,7 +130,9 @@ class Door:
         try:
             found = account.perform(route, asked.id, {**params, **asked.owners}, key=key, request=number)
         except StripeError as refused:
-            raise typed.not_simulated(refused, params) if refused.code == "parameter_unknown" else typed.as_the_api_says(refused) from None
+            if refused.code == "parameter_unknown":
+                raise typed.not_simulated(refused, params) from None
+            raise typed.as_the_api_says(refused, route.name) from None
         rendered = self._rendered(route, found, asked.path)
         expand.expand(rendered, asked.expand, account.view)
         return 200, _encoder.encode(rendered)

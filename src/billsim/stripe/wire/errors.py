@@ -10,10 +10,13 @@ from billsim.stripe.objects import API_VERSION, StripeError
 from billsim.stripe.wire.message import Response
 from billsim.stripe.wire.render import View, render
 
-_DOCUMENTED = "https://docs.stripe.com/error-codes/"
+_DOCUMENTED = "https://stripe.com/docs/error-codes/"
 _LOGS = "https://dashboard.stripe.com/test/logs/"
 # Stripe gives its errors no code where nothing but the message tells them apart. The core's names for them are not told.
-UNCODED = frozenset({"", "api_error", "parameter_invalid", "idempotency_error", "idempotency_key_invalid", "url_invalid", "not_allowed"})
+UNCODED = frozenset({
+    "", "api_error", "parameter_invalid", "idempotency_error", "idempotency_key_invalid", "url_invalid", "not_allowed", "invoice_already_paid",
+    "invoice_not_draft", "invoice_not_open", "charge_not_refundable", "metadata_key_invalid", "metadata_too_many_keys", "metadata_value_too_long",
+})  # fmt: skip
 # Codes of ours, which Stripe's documentation does not know.
 OURS = frozenset({"not_simulated"})
 # What a refusal of a payment brings along, whole.

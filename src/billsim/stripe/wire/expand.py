@@ -31,8 +31,9 @@ def check(paths: Sequence[str], kind: str, lists: bool) -> None:
             raise invalid(f"You cannot expand more than {DEEPEST} levels of a property. Property: {path[:200]}", param="expand")
         within = _Objects((kind,))
         if not _leads(_List(within) if lists else within, segments):
-            hint = f" You may want to try expanding 'data.{path}' instead." if lists and _leads(within, segments) else ""
-            raise invalid(f"This property cannot be expanded ({path[:200]}).{hint}", param="expand")
+            wrong = _wrong(_List(within) if lists else within, segments)[:200]
+            hint = f" You may want to try expanding 'data.{wrong}' instead." if lists and segments[0] != "data" else ""
+            raise invalid(f"This property cannot be expanded ({wrong}).{hint}")
 
 
 def expand(rendered: Rendered, paths: Sequence[str], view: View) -> None:
@@ -63,13 +64,21 @@ class _Part(typing.NamedTuple):
 
 
 def _leads(where: Any, segments: list[str]) -> bool:
-    """Whether a path leads from here to something that can be expanded."""
+    """Whether a path leads from here to something that can be expanded, or that is a hash or a list already."""
     name, rest = segments[0], segments[1:]
     if isinstance(where, _List):
-        return name == "data" and bool(rest) and _leads(where.of, rest)
+        return name == "data" and (not rest or _leads(where.of, rest))
     if isinstance(where, _Objects):
         return any(_leads_on(kind, _fields(kind), name, rest) for kind in where.kinds)
     return _leads_on("", fields_of(where.declared), name, rest)
+
+
+def _wrong(where: Any, segments: list[str]) -> str:
+    """A path that leads nowhere, as far as it is told of: up to the first name that is not there."""
+    for end in range(1, len(segments)):
+        if not _leads(where, segments[:end]):
+            return ".".join(segments[:end])
+    return ".".join(segments)
 
 
 def _fields(kind: str) -> Mapping[str, Field]:
@@ -87,7 +96,7 @@ def _leads_on(kind: str, known: Mapping[str, Field], name: str, rest: list[str])
         return not rest or _leads(_Objects(field.expands), rest)
     inner = _inner(field.annotation)
     if not rest:
-        return name in INCLUDABLE.get(kind, {}) or isinstance(inner, _List)
+        return name in INCLUDABLE.get(kind, {}) or inner is not None
     return inner is not None and _leads(inner, rest)
 
 

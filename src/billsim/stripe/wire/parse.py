@@ -113,6 +113,8 @@ def _pending(wire: Wire, livemode: bool) -> dict[str, Any]:
 def _invoice(wire: dict[str, Any]) -> dict[str, Any]:
     made = {"created": wire["created"]}
     wire["lines"] = {**wire["lines"], "data": [_formed({**made, **line}) for line in wire["lines"]["data"]]}
+    if wire["status"] == "draft":
+        wire["next_payment_attempt"] = None  # which is told of it from when it is finalised
     paid = (wire.get("payments") or {"data": []})["data"]
     wire["payments"] = [{"payment_intent": _plain(each["payment"]["payment_intent"]), "status": each["status"]} for each in paid]
     return wire

@@ -92,6 +92,7 @@ subscriptions.retrieve             GET    /v1/subscriptions/{id}                
 subscriptions.update               POST   /v1/subscriptions/{id}                          SubscriptionUpdateParams              subscription
 subscriptions.cancel               DELETE /v1/subscriptions/{id}                          SubscriptionCancelParams              subscription
 subscriptions.resume               POST   /v1/subscriptions/{id}/resume                   SubscriptionResumeParams              subscription
+subscriptions.migrate              POST   /v1/subscriptions/{id}/migrate                  SubscriptionMigrateParams             subscription
 subscriptions.list                 GET    /v1/subscriptions                               SubscriptionListParams                subscription[]
 subscription_items.create          POST   /v1/subscription_items                          SubscriptionItemCreateParams          subscription_item
 subscription_items.retrieve        GET    /v1/subscription_items/{id}                     SubscriptionItemRetrieveParams        subscription_item

@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from billsim.stripe.objects import StripeError
+from billsim.stripe.wire.currencies import currency_of
 from billsim.stripe.wire.errors import invalid
 from billsim.stripe.wire.forms import listed
 from billsim.stripe.wire.spec import Either, Hash, Many, Map, Node, Parameter, Scalar, hash_fields, parameters
@@ -66,8 +67,19 @@ def as_the_core_says(params: Mapping[str, Any]) -> dict[str, Any]:
     return {_RENAMED.get(name, name): value for name, value in params.items()}
 
 
-def as_the_api_says(refused: StripeError) -> StripeError:
-    """A refusal by the core, about a parameter by its name in the API."""
+# What the API calls the id in a path where it tells that there is nothing of that id, if not `id`; by the beginning of a request's name.
+_IN_PATHS = {
+    "payment_intents.": "intent", "setup_intents.": "intent", "payment_methods.": "payment_method", "prices.": "price",
+    "invoices.retrieve": "invoice", "invoices.send_invoice": "invoice", "invoices.add_lines": "invoice", "invoices.remove_lines": "invoice",
+    "invoices.update_lines": "invoice", "invoices.delete": "invoice",
+}  # fmt: skip
+
+
+def as_the_api_says(refused: StripeError, name: str) -> StripeError:
+    """A refusal by the core of a request of this name, about a parameter by its name in the API."""
+    if refused.status == 404 and refused.param == "id":
+        refused = refused.again()
+        refused.param = next((param for begins, param in _IN_PATHS.items() if name.startswith(begins)), "id")
     for now, before in _RENAMED.items():
         if refused.param.startswith(before):
             refused = refused.again()
@@ -129,6 +141,11 @@ def _within(param: str, name: str) -> str:
 
 def _unknown(names: list[str], fields: Mapping[str, Parameter], param: str) -> StripeError:
     told = [_within(param, name[:80]) for name in names]
+    replaced = next((now for now, before in _RENAMED.items() if before in names and now in fields), None)
+    if replaced is not None:
+        before = _RENAMED[replaced]
+        message = f"`{before}` is no longer supported by this version of the API. Use `{replaced}`, or what is switched on in your Dashboard."
+        raise invalid(message, code=f"{before}_no_longer_supported", param=_within(param, before))
     near = get_close_matches(names[0], list(fields), 1)
     if len(names) > 1:
         return invalid(f"Received unknown parameters: {', '.join(told)}", code="parameter_unknown", param=told[0])
@@ -145,6 +162,8 @@ def _parameter(value: Any, parameter: Parameter, param: str) -> Any:
             f"unset. You should remove '{name}' from your request or supply a non-empty value."
         )
         raise invalid(message, code="parameter_invalid_empty", param=param)
+    if isinstance(value, str) and f"[{param}".replace("]", "").rpartition("[")[2] == "currency" and parameter.node == Scalar("string"):
+        return currency_of(value, param)
     return _value(value, parameter.node, param)
 
 

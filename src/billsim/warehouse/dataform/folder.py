@@ -76,6 +76,8 @@ def texts(root: Path, folder: Path) -> Iterator[tuple[str, str]]:
         name = path.relative_to(root).as_posix()
         if not path.resolve().is_relative_to(root.resolve()):
             raise ViewError("a link that leads out of the project's folder", name)
+        if path.exists() and not path.is_file():
+            raise ViewError("cannot be read: not a regular file", name)  # a pipe would be waited for
         try:
             size += path.stat().st_size
             if count >= MOST_FILES or size > MOST_BYTES:

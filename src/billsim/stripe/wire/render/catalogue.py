@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from billsim.stripe.objects import Price, Product
+from billsim.stripe.pricing import DECIMAL
 from billsim.stripe.wire.render.base import Rendered, View
 from billsim.stripe.wire.render.parts import decimal
 
@@ -57,27 +58,31 @@ def price(thing: Price, view: View) -> Rendered:
             "interval": recurring.interval,
             "interval_count": recurring.interval_count,
             "meter": None,
-            "trial_period_days": None,
+            "trial_period_days": says("trial_period_days"),
             "usage_type": "licensed",
         },
         "tax_behavior": says("tax_behavior") or "unspecified",
         "tiers_mode": None,
         "transform_quantity": None,
         "type": thing.type,
-        "unit_amount": thing.unit_amount,
-        "unit_amount_decimal": decimal(thing.unit_amount),
+        **_unit(thing),
     }
+
+
+def _unit(thing: Price) -> Rendered:
+    exact = thing.says(DECIMAL)
+    return {"unit_amount": thing.unit_amount if exact is None else None, "unit_amount_decimal": exact or decimal(thing.unit_amount)}
 
 
 def plan(thing: Price, view: View) -> Rendered:
     """A recurring price as the plan that it once was: https://docs.stripe.com/api/plans/object"""
-    recurring = thing.recurring
+    recurring, exact = thing.recurring, thing.says(DECIMAL)
     return {
         "id": thing.id,
         "object": "plan",
         "active": thing.active,
-        "amount": thing.unit_amount,
-        "amount_decimal": decimal(thing.unit_amount),
+        "amount": thing.unit_amount if exact is None else None,
+        "amount_decimal": exact or decimal(thing.unit_amount),
         "billing_scheme": "per_unit",
         "created": thing.created,
         "currency": thing.currency,
@@ -90,7 +95,7 @@ def plan(thing: Price, view: View) -> Rendered:
         "product": thing.product,
         "tiers_mode": None,
         "transform_usage": None,
-        "trial_period_days": None,
+        "trial_period_days": thing.says("trial_period_days"),
         "usage_type": "licensed",
     }
 
@@ -100,7 +105,6 @@ def currency_options(thing: Price, view: View) -> Any:
     option = {
         "custom_unit_amount": None,
         "tax_behavior": thing.says("tax_behavior") or "unspecified",
-        "unit_amount": thing.unit_amount,
-        "unit_amount_decimal": decimal(thing.unit_amount),
+        **_unit(thing),
     }
     return {thing.currency: option}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from billsim.stripe.debits import CREDITED
 from billsim.stripe.objects import Book, Invoice, InvoiceItem, LineItem, Price, SubscriptionItem
+from billsim.stripe.pricing import DECIMAL
 from billsim.stripe.wire.render.base import Rendered, View
 from billsim.stripe.wire.render.parts import EMPTY_BOOK, book_of, decimal
 
@@ -18,10 +20,10 @@ def line_item(thing: LineItem, view: View) -> Rendered:
 
 def line_of(thing: LineItem, nth: int, billed: Invoice, book: Book, view: View) -> Rendered:
     """The line in this place of an invoice."""
-    return _rendered_line(thing, _item_of(thing, nth, book), view, billed)
+    return _rendered_line(thing, _item_of(thing, nth, book), view, billed, book)
 
 
-def _rendered_line(thing: LineItem, item: SubscriptionItem | None, view: View, billed: Invoice | None) -> Rendered:
+def _rendered_line(thing: LineItem, item: SubscriptionItem | None, view: View, billed: Invoice | None, book: Book = EMPTY_BOOK) -> Rendered:
     period = thing.period
     proration = _is_proration(thing)
     return {
@@ -36,7 +38,7 @@ def _rendered_line(thing: LineItem, item: SubscriptionItem | None, view: View, b
         "invoice": thing.invoice,
         "livemode": view.livemode,
         "metadata": thing.metadata,
-        "parent": _line_parent(thing, item),
+        "parent": _line_parent(thing, item, book),
         "period": {
             "end": period.end if period else (billed.period_end if billed else thing.created),
             "start": period.start if period else (billed.period_start if billed else thing.created),
@@ -69,7 +71,7 @@ def _is_proration(thing: LineItem) -> bool:
     return details is not None and details.proration
 
 
-def _line_parent(thing: LineItem, item: SubscriptionItem | None) -> Rendered | None:
+def _line_parent(thing: LineItem, item: SubscriptionItem | None, book: Book) -> Rendered | None:
     parent = thing.parent
     if parent is None:
         return _of_period(thing.subscription, item) if thing.subscription else None
@@ -88,12 +90,26 @@ def _line_parent(thing: LineItem, item: SubscriptionItem | None) -> Rendered | N
         else {
             "invoice_item": of_item.invoice_item,
             "proration": of_item.proration,
-            "proration_details": {"credited_items": None},
+            "proration_details": {"credited_items": _credited_lines(thing.says(CREDITED), book)},
             "subscription": of_item.subscription,
             "subscription_item": of_item.subscription_item or "",
         },
         "type": parent.type,
     }
+
+
+def _credited_lines(debit: Rendered | None, book: Book) -> Rendered | None:
+    """What was billed for the time that a line gives back, None where that waits for an invoice itself."""
+    if debit is None:
+        return None
+    if debit["invoice"] is not None:
+        return {"invoice": debit["invoice"], "invoice_line_items": [debit["line"]]}
+    for invoice in book.invoices.values():
+        for line in invoice.lines.data:
+            details = line.parent.subscription_item_details if line.parent else None
+            if details is not None and details.invoice_item == debit["key"]:
+                return {"invoice": invoice.id, "invoice_line_items": [line.id]}
+    return None
 
 
 def _of_period(subscription: str, item: SubscriptionItem | None) -> Rendered:
@@ -113,7 +129,19 @@ def pricing(price: Price | None, amount: int, quantity: int | None) -> Rendered 
         unit = amount // quantity if quantity and amount % quantity == 0 else amount
         return {"type": "price_details", "unit_amount_decimal": decimal(unit)}
     named = {"price": price.id, "product": price.product}
-    return {"price_details": named, "type": "price_details", "unit_amount_decimal": decimal(price.unit_amount)}
+    return {"price_details": named, "type": "price_details", "unit_amount_decimal": price.says(DECIMAL) or decimal(price.unit_amount)}
+
+
+def _proration_details(debit: Rendered | None) -> Rendered:
+    """Of an item that gives back what was billed: on an invoice then, or still to come."""
+    if debit is None:
+        return {}
+    lines = {"invoice": debit["invoice"], "invoice_line_items": [debit["line"]]}
+    if debit["invoice"] is None:
+        credited = {"invoice_item": debit["key"], "invoice_line_item_details": None, "type": "invoice_item"}
+    else:
+        credited = {"invoice_item": None, "invoice_line_item_details": lines, "type": "invoice_line_items"}
+    return {"proration_details": {"credited_items": credited, "discount_amounts": []}}
 
 
 def invoiceitem(thing: InvoiceItem, view: View) -> Rendered:
@@ -145,6 +173,7 @@ def invoiceitem(thing: InvoiceItem, view: View) -> Rendered:
         "period": {"end": thing.period.end, "start": thing.period.start},
         "pricing": thing.says("pricing") or pricing(item.price if item is not None else None, thing.amount, thing.quantity),
         "proration": thing.proration,
+        **_proration_details(thing.says(CREDITED)),
         "quantity": thing.quantity,
         "quantity_decimal": decimal(thing.quantity),
         "tax_rates": [],

@@ -13,8 +13,6 @@ from billsim.stripe.wire.render.parts import ACCOUNT, ISSUER, address, book_of, 
 # How many lines stand within an invoice; the others are on the pages of its list.
 LINES_WITHIN = 10
 FINALIZES_AFTER_S = 3600
-# To the API the end of a subscription is one of its updates.
-_REASONS = {"subscription_cancel": "subscription_update"}
 _NO_TAX: Rendered = {"disabled_reason": None, "enabled": False, "liability": None, "provider": None, "status": None}
 _PAYMENT_SETTINGS: Rendered = {"default_mandate": None, "payment_method_options": None, "payment_method_types": None}
 
@@ -30,7 +28,7 @@ def invoice(thing: Invoice, view: View) -> Rendered:
         "account_tax_ids": None,
         "application": None,
         "automatic_tax": _NO_TAX,
-        "billing_reason": _REASONS.get(thing.billing_reason, thing.billing_reason),
+        "billing_reason": thing.billing_reason,
         "created": thing.created,
         "currency": thing.currency,
         "custom_fields": says("custom_fields"),
@@ -104,7 +102,7 @@ def _collection(thing: Invoice) -> Rendered:
         "default_payment_method": thing.default_payment_method,
         "default_source": thing.says("default_source"),
         "due_date": thing.due_date,
-        "next_payment_attempt": thing.next_payment_attempt,
+        "next_payment_attempt": _next_attempt(thing),
         "payment_settings": _payment_settings(thing.says("payment_settings")),
     }
 
@@ -145,6 +143,13 @@ def _of_customer(customer: Customer | None) -> Rendered:
         "customer_tax_exempt": says("tax_exempt") or "none",
         "customer_tax_ids": [],
     }
+
+
+def _next_attempt(thing: Invoice) -> int | None:
+    """When it is attempted next: a draft as soon as it is finalised."""
+    if thing.status != "draft":
+        return thing.next_payment_attempt
+    return _finalizes_at(thing) if thing.collection_method == "charge_automatically" else None
 
 
 def _finalizes_at(thing: Invoice) -> int | None:

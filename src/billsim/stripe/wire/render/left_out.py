@@ -14,6 +14,7 @@ EXPANDED = "only there when `expand` asks for it"
 OF_TYPE = "only the hash that `type` names is there"
 UNUSED = "only there where the account uses the feature; never null"
 CONNECT = "only there for connected accounts"
+CREDITS = "only there for what gives back time of a subscription in flexible billing mode"
 ONCE = "only what a creation answers has it"
 
 _METHOD_TYPES = (
@@ -39,7 +40,7 @@ LEFT_OUT: Mapping[str, Mapping[str, str]] = {
     },
     "event": {"account": CONNECT, "context": CONNECT},
     "invoice": {"deleted": DELETED, "confirmation_secret": EXPANDED, "payments": EXPANDED, "threshold_reason": UNUSED},
-    "invoiceitem": {"deleted": DELETED, **dict.fromkeys(("frozen_fields", "invoicing_rules", "proration_details"), UNUSED)},
+    "invoiceitem": {"deleted": DELETED, **dict.fromkeys(("frozen_fields", "invoicing_rules"), UNUSED), "proration_details": CREDITS},
     "mandate": {"on_behalf_of": CONNECT, "multi_use": OF_TYPE, "single_use": OF_TYPE},
     "payment_intent": dict.fromkeys(("hooks", "payment_details", "presentment_details"), UNUSED),
     "payment_method": {"radar_options": UNUSED, **dict.fromkeys(_METHOD_TYPES, OF_TYPE)},

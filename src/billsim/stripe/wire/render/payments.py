@@ -33,7 +33,7 @@ def payment_intent(thing: PaymentIntent, view: View) -> Rendered:
     return {
         "id": thing.id,
         "object": "payment_intent",
-        "allowed_payment_method_types": None,
+        "allowed_payment_method_types": says("payment_method_types"),
         "amount": thing.amount,
         "amount_capturable": thing.amount if thing.status == "requires_capture" else 0,
         "amount_details": _TIP,
@@ -84,7 +84,7 @@ def setup_intent(thing: SetupIntent, view: View) -> Rendered:
     return {
         "id": thing.id,
         "object": "setup_intent",
-        "allowed_payment_method_types": None,
+        "allowed_payment_method_types": says("payment_method_types"),
         "application": None,
         "automatic_payment_methods": says("automatic_payment_methods"),
         "cancellation_reason": thing.cancellation_reason,
@@ -114,15 +114,18 @@ def setup_intent(thing: SetupIntent, view: View) -> Rendered:
 
 
 def _types(thing: PaymentIntent | SetupIntent, view: View) -> list[str]:
-    """The kinds of payment method that it takes: those that it was told, all of the account's that can pay in its currency, else that of its own."""
-    told = thing.says("payment_method_types")
-    if told:
-        return list(told)
-    if thing.says("automatic_payment_methods"):
+    """The kinds of payment method that it takes: what can pay in its currency, of those that it allows or of all of the account's; else its own."""
+    allowed = thing.says("payment_method_types")
+    if allowed or thing.says("automatic_payment_methods"):
         currency = thing.currency if isinstance(thing, PaymentIntent) else ""
-        return [kind for kind, pays_in in _ACCOUNT_TAKES.items() if not (pays_in and currency) or pays_in == currency]
+        return [kind for kind in allowed or _ACCOUNT_TAKES if _pays_in(kind, currency)]
     method = method_of(view, thing.customer, thing.payment_method)
     return [method.type if method is not None else "card"]
+
+
+def _pays_in(kind: str, currency: str) -> bool:
+    only = _ACCOUNT_TAKES.get(kind)
+    return not (only and currency) or only == currency
 
 
 def _options(usual: dict[str, Rendered], types: list[str], given: Any) -> Rendered:

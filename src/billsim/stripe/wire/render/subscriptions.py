@@ -28,7 +28,7 @@ def subscription(thing: Subscription, view: View) -> Rendered:
         "automatic_tax": _NO_TAX,
         "billing_cycle_anchor": thing.billing_cycle_anchor,
         "billing_cycle_anchor_config": says("billing_cycle_anchor_config"),
-        "billing_mode": _CLASSIC,
+        "billing_mode": says("billing_mode") or _CLASSIC,
         "billing_schedules": [],
         "billing_thresholds": None,
         "cancel_at": _cancel_at(thing),
@@ -115,7 +115,7 @@ def pending_update(given: Rendered, view: View) -> Rendered:
 
 def _cancel_at(thing: Subscription) -> int | None:
     if thing.cancel_at_period_end:
-        return max([item.current_period_end for item in thing.items.data], default=None)
+        return min([item.current_period_end for item in thing.items.data], default=None)
     told: int | None = thing.says("cancel_at")
     return told
 
