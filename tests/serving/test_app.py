@@ -38,10 +38,10 @@ class Server:
 
 
 @contextmanager
-def serving() -> Iterator[Server]:
+def serving(*hosts: str) -> Iterator[Server]:
     sandbox, served = Sandbox(seed=7), []
     with listening("127.0.0.1", 0) as opened:
-        app: Any = application(sandbox, ("127.0.0.1", "localhost"), served.append)
+        app: Any = application(sandbox, hosts or ("127.0.0.1", "localhost"), served.append)
         server = uvicorn.Server(uvicorn.Config(app, log_level="critical", access_log=False))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [opened]})
         thread.start()
@@ -84,6 +84,12 @@ def test_a_host_that_is_not_ours_is_refused_in_stripes_words(server: Server, hos
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:12121", "127.0.0.1:80"])
 def test_its_own_names_are_answered_to_with_any_port(server: Server, host: str) -> None:
     assert requests.get(f"{server.url}/v1/customers", headers={**AUTH, "Host": host}, timeout=10).status_code == 200
+
+
+def test_who_listens_everywhere_is_reached_by_any_address_and_by_names_that_were_told() -> None:
+    with serving("0.0.0.0", "stripe") as server:
+        for host, status in (("192.0.2.7:12121", 200), ("[2001:db8::1]", 200), ("stripe", 200), ("example.com", 400)):
+            assert requests.get(f"{server.url}/v1/customers", headers={**AUTH, "Host": host}, timeout=10).status_code == status, host
 
 
 def test_a_body_is_as_long_as_it_may_be_and_no_longer(server: Server) -> None:

@@ -27,6 +27,9 @@ def serve(
     stripe: Annotated[bool, typer.Option("--stripe", help="Serve the simulated Stripe.")] = False,
     port: Annotated[int, typer.Option("--port", metavar="N", help="The port; 0 for any that is free.")] = PORT,
     host: Annotated[str, typer.Option("--host", metavar="NAME", help="The address to listen on; only this machine's own unless told.")] = "127.0.0.1",
+    names: Annotated[
+        list[str] | None, typer.Option("--name", metavar="NAME", help="A host name that it answers to besides its own; may be repeated.")
+    ] = None,
     seed: Seed = 0,
     start: Annotated[str, typer.Option("--start", metavar="TIME", help="The first instant.", show_default="2026-01-01T00:00:00Z")] = "",
     webhook: Annotated[str, typer.Option("--webhook", metavar="URL", help="Send every event there; more endpoints through the API.")] = "",
@@ -55,8 +58,9 @@ def serve(
     serving = Serving(sandbox, _weather(told, seed), watching, retry_s)
     try:
         with listening(host, port) as opened:
-            name, number = opened.getsockname()[:2]
-            serve_on(serving, opened, watching, [host, name], lambda: watching.started(f"http://{_bracketed(name)}:{number}", webhook, secret))
+            address, number = opened.getsockname()[:2]
+            hosts, url = [host, address, *(names or ())], f"http://{_bracketed(address)}:{number}"
+            serve_on(serving, opened, watching, hosts, lambda: watching.started(url, webhook, secret))
     except OSError as error:
         raise InputError(f"cannot listen on {host}:{port}: {error.strerror or error}", key="--port") from None
     return 0

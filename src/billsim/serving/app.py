@@ -6,6 +6,7 @@ Requests are performed one after another, in the order in which their bodies are
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from ipaddress import ip_address
 from typing import NamedTuple, Protocol
 
 from starlette.applications import Starlette
@@ -21,6 +22,7 @@ from billsim.stripe.wire.message import Request, Response
 
 MOST_BODY = 1_000_000
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+EVERYWHERE = ("0.0.0.0", "::")
 # What the door answers to; any other is told so in Stripe's words, not the framework's.
 _METHODS = ["GET", "POST", "DELETE", "PUT", "PATCH", "HEAD", "OPTIONS"]
 
@@ -45,7 +47,7 @@ class Served(NamedTuple):
 def application(
     door: Handles, hosts: Sequence[str], served: Callable[[Served], None], lifespan: Lifespan[Starlette] | None = None
 ) -> Starlette:
-    """The application that serves a door under these host names. `served` is told of each answer."""
+    """The application that serves a door under these host names; `0.0.0.0` or `::` stands for every address. `served` is told of each answer."""
     known = frozenset(host.lower() for host in hosts)
 
     async def answer(http: HttpRequest) -> HttpResponse:
@@ -63,7 +65,7 @@ def application(
 
 async def _answer(door: Handles, hosts: frozenset[str], http: HttpRequest) -> Response:
     host = _host_of(http.headers.get("host", ""))
-    if host not in hosts:
+    if host not in hosts and not (_is_address(host) and not hosts.isdisjoint(EVERYWHERE)):
         return errors.response(_refusal(400, f"This server answers to {', '.join(sorted(hosts))} alone, not to the host {host[:100]!r}."))
     body = await _body(http)
     if body is None:
@@ -93,6 +95,15 @@ def _host_of(header: str) -> str:
     if header.startswith("["):
         return header[1:].partition("]")[0].lower()
     return header.partition(":")[0].lower()
+
+
+def _is_address(host: str) -> bool:
+    """Whether it is an address, and no name that somebody else may point anywhere."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _refusal(status: int, message: str) -> StripeError:
