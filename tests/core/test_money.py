@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from billsim.core.money import show
+from billsim.core.money import show, symbolic
 
 
 @pytest.mark.parametrize(
@@ -21,3 +21,11 @@ from billsim.core.money import show
 )
 def test_show(amount: int, currency: str, shown: str) -> None:
     assert show(amount, currency) == shown
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "shown"),
+    [(4000, "usd", "$40.00"), (5, "eur", "€0.05"), (123456, "gbp", "£1234.56"), (700, "jpy", "¥700"), (1050, "sek", "SEK 10.50")],
+)
+def test_symbolic(amount: int, currency: str, shown: str) -> None:
+    assert symbolic(amount, currency) == shown

@@ -197,7 +197,7 @@ def test_error_if_incomplete_makes_nothing() -> None:
         ({"items": []}, "Missing required param: items"),
         ({"items": [{"price": "price_none"}]}, "400 .* No such price"),
         ({"items": [{"prize": "price_pro_monthly"}]}, "Did you mean price"),
-        ({"customer": "cus_bob"}, "400 .* No such customer"),
+        ({"customer": "cus_bob"}, "404 .* No such customer"),
         ({"trial_end": START_S - 1}, "`trial_end` expects a unix timestamp"),
         ({"default_payment_method": "pm_none"}, "400 .* No such PaymentMethod"),
     ],

@@ -71,7 +71,7 @@ def test_it_passes_through_every_status_of_its_making() -> None:
         ({"return_url": "https://example.com"}, "", "return_url"),
         ({"customer": "cus_none"}, "resource_missing", "customer"),
         ({"payment_method": "pm_none"}, "resource_missing", "payment_method"),
-        ({"payment_method": "pm_ada"}, "", "payment_method"),
+        ({"payment_method": "pm_ada"}, "parameter_missing", "source"),
         ({"payment_method_types": ["klarna"]}, "not_simulated", "payment_method_types"),
         ({"payment_method_types": ["sepa_debit"]}, "", "currency"),
         ({"automatic_payment_methods": {"enabled": True}}, "parameters_exclusive", "payment_method_types"),
@@ -133,14 +133,17 @@ def test_an_authorized_payment_is_captured_in_part() -> None:
     assert (charge.status, charge.captured, charge.amount_captured) == ("succeeded", False, 0)
     assert refused(bench, "refunds.create", "", {"charge": "ch_1.1"}).code == "charge_not_refundable"
     told = refused(bench, "payment_intents.capture", "pi_1", {"amount_to_capture": 1001})
-    assert (told.code, told.param) == ("amount_too_large", "amount_to_capture")
+    assert (told.code, told.param) == ("amount_too_large", "")
+    for amount, code, param in ((0, "parameter_invalid_integer", "amount"), (-1, "", "amount_to_capture")):
+        told = refused(bench, "payment_intents.capture", "pi_1", {"amount_to_capture": amount})
+        assert (told.code, told.param, told.payment_intent) == (code, param, held)
     done = bench.call("payment_intents.capture", "pi_1", {"amount_to_capture": 600})
     assert (done.status, done.amount, done.amount_received) == ("succeeded", 1000, 600)
     assert bench.types() == ["charge.captured", "payment_intent.succeeded"]
     charge = bench.call("charges.retrieve", "ch_1.1")
     assert (charge.captured, charge.amount_captured, charge.amount_refunded, charge.refunded) == (True, 600, 400, False)
     told = refused(bench, "payment_intents.capture", "pi_1")
-    assert "could not be captured because it has a status of succeeded" in told.message
+    assert told.message.endswith("could not be captured because the remainder of the authorized amount has been released.")
     assert refused(bench, "charges.capture", "ch_1.1").code == "charge_already_captured"
     assert refused(bench, "refunds.create", "", {"charge": "ch_1.1", "amount": 601}).code == "amount_too_large"
     assert bench.call("refunds.create", "", {"charge": "ch_1.1"}).amount == 600

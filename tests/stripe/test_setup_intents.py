@@ -53,6 +53,18 @@ def test_it_may_be_confirmed_later_and_cancelled() -> None:
         bench.call("setup_intents.confirm", "seti_2")
 
 
+def test_each_try_has_a_name_where_anybody_reads_it() -> None:
+    bench = whole()
+    assert bench.call("setup_intents.create", "seti_1", {"payment_method_types": ["card"]}).says("latest_attempt") is None
+    with pytest.raises(StripeError, match="card_declined") as declined:
+        bench.call("setup_intents.confirm", "seti_1", {"payment_method": "pm_card_chargeDeclined"})
+    assert declined.value.setup_intent is not None and declined.value.setup_intent.says("latest_attempt") == "setatt_1.1"
+    asked = bench.call("setup_intents.confirm", "seti_1", {"payment_method": "pm_card_authenticationRequired"}, task="e/again")
+    assert (asked.status, asked.says("latest_attempt")) == ("requires_action", "setatt_1.2")
+    assert bench.event("setup_intent.requires_action").data.object.says("latest_attempt") == "setatt_1.2"
+    assert set_up(vaulting()).says("latest_attempt") is None
+
+
 def test_the_bank_may_ask_first() -> None:
     bench = vaulting()
     bench.stripe.challenge("cus_ada")

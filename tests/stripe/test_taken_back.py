@@ -31,11 +31,12 @@ def test_a_refund_that_is_pending_succeeds_later() -> None:
     bench = paid("pm_card_pendingRefund")
     bench.types()
     refund = bench.call("refunds.create", "re_1", {"payment_intent": "pi_1", "amount": 300})
-    assert refund.status == "pending" and bench.call("charges.retrieve", "ch_1.1").amount_refunded == 300
-    assert bench.types() == ["refund.created", "charge.refunded"]
+    assert refund.status == "pending" and bench.call("charges.retrieve", "ch_1.1").amount_refunded == 0
+    assert bench.types() == ["refund.created"]
     bench.at(60)
     assert bench.call("refunds.retrieve", "re_1").status == "succeeded"
-    assert bench.types() == ["refund.updated", "charge.refund.updated"]
+    assert bench.call("charges.retrieve", "ch_1.1").amount_refunded == 300
+    assert bench.types() == ["refund.updated", "charge.refund.updated", "charge.refunded"]
     assert len({each.event.id for each in bench.outbox.events}) == len(bench.outbox.events)
 
 
@@ -60,7 +61,6 @@ def test_a_refund_that_seemed_to_succeed_fails_later() -> None:
     [
         ({"charge": "ch_1.1", "amount": 0}, "parameter_invalid_integer", "amount"),
         ({"charge": "ch_1.1", "amount": 1001}, "amount_too_large", "amount"),
-        ({"charge": "ch_none"}, "resource_missing", "charge"),
         ({"payment_intent": "pi_none"}, "resource_missing", "payment_intent"),
         ({}, "", ""),
         ({"charge": "ch_1.1", "reason": "regret"}, "parameter_invalid", "reason"),
@@ -69,6 +69,40 @@ def test_a_refund_that_seemed_to_succeed_fails_later() -> None:
 def test_a_refund_that_cannot_be(params: dict[str, Any], code: str, param: str) -> None:
     told = refused(paid("pm_card_visa"), "refunds.create", "", params)
     assert (told.status, told.code, told.param) == (400, code, param)
+
+
+def test_a_charge_that_is_not_there_is_missed_as_in_a_path() -> None:
+    told = refused(whole(), "refunds.create", "", {"charge": "ch_none"})
+    assert (told.status, told.code, told.param, told.message) == (404, "resource_missing", "id", "No such charge: 'ch_none'")
+
+
+def test_more_than_was_taken_is_told_as_people_write_it() -> None:
+    told = refused(paid("pm_card_visa"), "refunds.create", "", {"charge": "ch_1.1", "amount": 1001})
+    assert told.message == "Refund amount ($10.01) is greater than charge amount ($10.00)"
+    bench = paid("pm_card_visa", currency="jpy")
+    bench.call("refunds.create", "re_1", {"charge": "ch_1.1", "amount": 400})
+    told = refused(bench, "refunds.create", "", {"charge": "ch_1.1", "amount": 700})
+    assert told.message == "Refund amount (¥700) is greater than unrefunded amount on charge (¥600)"
+
+
+def test_a_refund_that_waits_is_taken_back_and_leaves_the_charge_whole() -> None:
+    bench = paid("pm_card_pendingRefund")
+    bench.call("refunds.create", "re_1", {"charge": "ch_1.1", "amount": 600})
+    told = refused(bench, "refunds.create", "", {"charge": "ch_1.1", "amount": 401})
+    assert told.message == "Refund amount ($4.01) is greater than unrefunded amount on charge ($4.00)"
+    bench.call("refunds.create", "re_2", {"charge": "ch_1.1"})
+    assert bench.call("refunds.retrieve", "re_2").amount == 400
+    assert refused(bench, "refunds.create", "", {"charge": "ch_1.1"}).code == "charge_already_refunded"
+    bench.types()
+    gone: Refund = bench.call("refunds.cancel", "re_1")
+    assert (gone.status, gone.says("failure_reason")) == ("canceled", "merchant_request")
+    assert bench.types() == ["refund.updated", "charge.refund.updated"]
+    assert bench.call("charges.retrieve", "ch_1.1").amount_refunded == 0
+    bench.at(60)
+    assert [bench.call("refunds.retrieve", each).status for each in ("re_1", "re_2")] == ["canceled", "succeeded"]
+    assert bench.call("charges.retrieve", "ch_1.1").amount_refunded == 400
+    assert refused(bench, "refunds.cancel", "re_1").message == refused(bench, "refunds.cancel", "re_2").message
+    assert bench.call("refunds.create", "re_3", {"charge": "ch_1.1"}).amount == 600
 
 
 def test_a_refund_of_a_card_cannot_be_canceled() -> None:

@@ -13,7 +13,7 @@ from billsim.stripe import terms as terms_of
 from billsim.stripe.backend import Act
 from billsim.stripe.naming import new_id, stem
 from billsim.stripe.objects import ItemList, LineItem, Recurring, Subscription, SubscriptionItem, SubscriptionStatus, with_kept
-from billsim.stripe.params import Types, check, kept_of, merged_metadata, refusal
+from billsim.stripe.params import Types, check, found_as_in_path, kept_of, merged_metadata, refusal
 from billsim.stripe.timers import TRIAL_WILL_END_S
 
 CREATE: Types = {
@@ -71,6 +71,7 @@ def start(act: Act, id: str, params: dict[str, Any]) -> Subscription:
     if behaviour == "pending_if_incomplete":
         message = "Setting `payment_behavior` to `pending_if_incomplete` has no effect when creating a subscription."
         raise refusal("parameter_invalid", message, param="payment_behavior")
+    found_as_in_path(act.backend.customer, params["customer"], "customer")
     subscription, terms = drawn_up(act, id, params)
     added = invoice_items.to_add(act.backend, subscription, params.get("add_invoice_items") or (), act.task)
     lines = first_lines(act, subscription, terms, f"in_{stem(subscription.id)}_1")
@@ -255,7 +256,7 @@ def _trial_end(params: Mapping[str, Any], items: Sequence[SubscriptionItem], now
     days, end = params.get("trial_period_days", 0), params.get("trial_end") or 0
     if params.get("trial_from_plan"):
         if days or end:
-            raise refusal("parameter_invalid", "You cannot set `trial_end` or `trial_period_days` when `trial_from_plan=true`.")
+            raise refusal("parameter_invalid", terms_of.TRIAL_FROM_PLAN_ALONE)
         days = next((days for item in items if (days := item.price.says("trial_period_days", 0))), 0)
     if end == "now":
         return None

@@ -259,6 +259,15 @@ def number_of(token: str) -> str | None:
     return None
 
 
+def wrong_part(token: str) -> str | None:
+    """The word of `tok_WORD_WORD` that no test token has, where it has another that some do; None for what is no test token at all."""
+    words = token.removeprefix(TOKEN).split("_")
+    known = {word for name in NAMES for word in name.split("_")}
+    if not token.startswith(TOKEN) or known.isdisjoint(words):
+        return None
+    return next((word for word in words if word not in known), None)
+
+
 def is_valid(number: str) -> bool:
     """Whether a card's number is one: digits that pass the check of Luhn."""
     if not number.isascii() or not number.isdigit() or not 12 <= len(number) <= 19:

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
-from billsim.stripe.backend import Act
+from billsim.stripe.backend import Act, Backend
 from billsim.stripe.card_numbers import Behaviour
 from billsim.stripe.cards import Decline
 from billsim.stripe.lists import PAGE_PARAMS, Page, page
@@ -15,6 +15,8 @@ from billsim.stripe.objects import Charge, ChargeStatus, Invoice, PaymentIntent
 from billsim.stripe.params import Types, kept_of, merged_metadata
 
 _NEVER_S = 1 << 52
+# Refunds of which their charge does not tell yet.
+_WAITING = ("pending", "requires_action")
 UPDATE: Types = {
     "metadata": dict, "description": str, "receipt_email": str, "shipping": dict, "fraud_details": dict, "customer": str, "transfer_group": str,
 }  # fmt: skip
@@ -116,6 +118,12 @@ def outcome(decline: Decline | None, behaviour: Behaviour) -> dict[str, Any]:
     reason = decline.decline_code or decline.code
     message = f"The bank returned the decline code `{reason}`."
     return {**told, **risk, "network_status": "declined_by_network", "reason": reason, "seller_message": message, "type": "issuer_declined"}
+
+
+def left_of(backend: Backend, charge: Charge) -> int:
+    """How much of a charge can still be given back: what was not, and is not about to be."""
+    waiting: list[int] = [each.amount for each in backend.every("refund", charge.customer) if each.charge == charge.id and each.status in _WAITING]
+    return charge.amount - charge.amount_refunded - sum(waiting)
 
 
 def refund(act: Act, charge: Charge, amount: int) -> Charge:

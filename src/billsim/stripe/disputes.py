@@ -10,6 +10,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from billsim.core.time import DAY_S
+from billsim.stripe import charges
 from billsim.stripe.backend import Act, Backend
 from billsim.stripe.lists import Page, page
 from billsim.stripe.naming import stem
@@ -29,7 +30,7 @@ LIST: Types = {"charge": str, "payment_intent": str}
 
 def open_dispute(act: Act, charge: Charge, amount: int | None, reason: str, *, is_inquiry: bool = False) -> Dispute:
     """The bank takes `amount`, or all that was not refunded, of a charge back; of an inquiry, it only asks. Raises StripeError where it cannot be."""
-    left = charge.amount - charge.amount_refunded
+    left = charges.left_of(act.backend, charge)
     if charge.status != "succeeded" or charge.disputed:
         raise refusal("charge_disputed", f"Charge {charge.id} is {'disputed already' if charge.disputed else charge.status}.")
     taken = left if amount is None else amount

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from types import UnionType
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec import UNSET, UnsetType
 
 from billsim.stripe.objects import StripeError, with_kept
+
+_T = TypeVar("_T")
 
 MOST_KEYS, LONGEST_KEY, LONGEST_VALUE = 50, 40, 500
 
@@ -100,6 +102,14 @@ def merged_metadata(old: dict[str, str], given: Any) -> dict[str, str]:
     if len(merged) > MOST_KEYS:
         raise refusal("metadata_too_many_keys", f"Metadata holds at most {MOST_KEYS} keys.", param="metadata")
     return merged
+
+
+def found_as_in_path(find: Callable[[str], _T], id: str, param: str) -> _T:
+    """What a parameter names. Raises StripeError where there is no such thing: 404, as where the path names it, which some requests answer."""
+    try:
+        return find(id)
+    except StripeError as missing:
+        raise refusal(missing.code, missing.message, 404, param=param) from None
 
 
 def missing_reference(error: StripeError, id: str, params: Mapping[str, Any]) -> StripeError:

@@ -58,6 +58,15 @@ _LEAST = {
     "usd": 50, "eur": 50, "gbp": 30, "cad": 50, "aud": 50, "chf": 50, "jpy": 50, "nzd": 50, "sgd": 50, "brl": 50, "sek": 300, "nok": 300, "dkk": 250,
 }  # fmt: skip
 _MOST = 99_999_999
+# What the API says where nothing is left to be captured, and where less is than is asked for.
+_CAPTURED = "This PaymentIntent could not be captured because it has already been captured."
+_CAPTURED_IN_PART = (
+    "The remaining amount on this PaymentIntent could not be captured because the remainder of the authorized amount has been released."
+)
+_TOO_MUCH = (
+    "The payment could not be captured because the requested capture amount is greater than the amount you can capture for this charge. Contact us "
+    "via https://support.stripe.com/contact/ for help."
+)
 # What debits can be made in.
 _CURRENCY = {"sepa_debit": "eur", "us_bank_account": "usd"}
 _NEED_LEAVE = ("sepa_debit", "us_bank_account")
@@ -138,9 +147,9 @@ def _check_types(types: Any, currency: str) -> None:
         raise refusal("", message, param="currency")
 
 
-def _method(act: Act, params: dict[str, Any], customer: str | None) -> PaymentMethod | None:
+def _method(act: Act, params: dict[str, Any], customer: str | None, intent: PaymentIntent | None = None) -> PaymentMethod | None:
     if params.get("payment_method"):
-        return payment_methods.usable(act, params["payment_method"], customer)
+        return payment_methods.usable(act, params["payment_method"], customer, intent=intent)
     if params.get("payment_method_data"):
         return payment_methods.from_data(act, params["payment_method_data"], customer)
     return None
@@ -153,7 +162,7 @@ def confirm(act: Act, id: str, params: dict[str, Any]) -> PaymentIntent:
     """Try to pay, on session where `off_session` is not set. Raises StripeError: 402 where it is declined, 400 where there is nothing to confirm."""
     intent = act.backend.payment_intent(id)
     if act.backend.invoice_of(intent) is not None:
-        given = _method(act, params, intent.customer)
+        given = _method(act, params, intent.customer, intent)
         if given is not None and given.customer is None and payment_methods.refused(act, given.id) is None:
             # What an invoice is paid with is kept for the next one.
             payment_methods.attached(act, given, intent.customer or "")
@@ -161,14 +170,14 @@ def confirm(act: Act, id: str, params: dict[str, Any]) -> PaymentIntent:
             params = {**params, "payment_method": given.id}
         return collection.confirm_by_request(act, id, {name: params[name] for name in collection.CONFIRM if name in params})
     _require_unconfirmed(intent)
-    given = _method(act, params, intent.customer)
+    given = _method(act, params, intent.customer, intent)
     if given is None and intent.payment_method is None:
         message = (
             "You cannot confirm this PaymentIntent because it's missing a payment method. You can either update the PaymentIntent with a payment "
             "method and then confirm it again, or confirm it again directly with a payment method or ConfirmationToken."
         )
         raise _unexpected(intent, message)
-    method = given or payment_methods.usable(act, intent.payment_method or "", intent.customer)
+    method = given or payment_methods.usable(act, intent.payment_method or "", intent.customer, intent=intent)
     _check_method(act, intent, method, params)
     kept = kept_of(params, _KEPT, intent.kept)
     intent = replace(intent, payment_method=method.id, kept=kept, last_payment_error=None)
@@ -328,20 +337,25 @@ def confirmed_by_bank(act: Act, intent: PaymentIntent, *, succeeds: bool) -> Non
 def capture(act: Act, id: str, params: dict[str, Any]) -> PaymentIntent:
     """Take an authorized payment, whole or in part; what is not taken is let go. Raises StripeError."""
     intent = act.backend.payment_intent(id)
+    if intent.status == "succeeded":
+        raise _unexpected(intent, _CAPTURED_IN_PART if intent.says("capture_method") == "manual" else _CAPTURED)
     if intent.status != "requires_capture":
         message = f"This PaymentIntent could not be captured because it has a status of {intent.status}."
         raise _unexpected(intent, f"{message} Only a PaymentIntent with one of the following statuses may be captured: requires_capture.")
-    amount = params.get("amount_to_capture") or intent.amount
-    _check_capture(amount, intent.amount, "amount_to_capture")
+    amount = intent.amount if params.get("amount_to_capture") in (None, "") else params["amount_to_capture"]
+    _check_capture(amount, intent, "amount_to_capture")
     return _captured(act, intent, amount, params)
 
 
-def _check_capture(amount: int, authorized: int, param: str) -> None:
-    if amount < 1:
-        raise refusal("parameter_invalid_integer", "This value must be greater than or equal to 1.", param=param)
-    if amount > authorized:
-        message = f"The amount to capture ({amount}) is greater than the amount that is authorized ({authorized})."
-        raise refusal("amount_too_large", message, param=param)
+def _check_capture(amount: int, intent: PaymentIntent, param: str) -> None:
+    kind = "invalid_request_error"
+    if amount < 0:
+        raise StripeError(400, kind, "", "Invalid non-negative integer", param=param, payment_intent=intent)
+    if amount == 0:
+        at_least = "This value must be greater than or equal to 1."
+        raise StripeError(400, kind, "parameter_invalid_integer", at_least, param="amount", payment_intent=intent)
+    if amount > intent.amount:
+        raise StripeError(400, kind, "amount_too_large", _TOO_MUCH, payment_intent=intent)
 
 
 def _captured(act: Act, intent: PaymentIntent, amount: int, params: dict[str, Any]) -> PaymentIntent:
@@ -359,9 +373,10 @@ def capture_charge(act: Act, id: str, params: dict[str, Any]) -> Charge:
     if charge.captured or charge.status != "succeeded" or charge.refunded:
         code = "charge_already_captured" if charge.captured else "charge_already_refunded" if charge.refunded else ""
         raise refusal(code, f"Charge {id} has already been {'captured' if charge.captured else 'refunded'}.")
-    amount = params.get("amount") or charge.amount
-    _check_capture(amount, charge.amount, "amount")
-    _captured(act, act.backend.payment_intent(charge.payment_intent or ""), amount, params)
+    amount = charge.amount if params.get("amount") in (None, "") else params["amount"]
+    intent = act.backend.payment_intent(charge.payment_intent or "")
+    _check_capture(amount, intent, "amount")
+    _captured(act, intent, amount, params)
     return act.backend.charge(id)
 
 
@@ -388,7 +403,7 @@ def update(act: Act, id: str, params: dict[str, Any]) -> PaymentIntent:
         fields["kept"] = with_kept(fields["kept"], {"automatic_payment_methods": None})
     if params.get("customer"):
         fields["customer"] = act.backend.customer(params["customer"]).id
-    method = _method(act, params, fields.get("customer", intent.customer))
+    method = _method(act, params, fields.get("customer", intent.customer), intent)
     if method is not None:
         fields |= {"payment_method": method.id, "status": "requires_confirmation", "next_action": None, "last_payment_error": None}
     new: PaymentIntent = act.put(replace(intent, **fields))

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from billsim.core.time import to_datetime
 from billsim.stripe.backend import Act
 from billsim.stripe.card_numbers import (
     GOOD,
@@ -25,11 +26,12 @@ from billsim.stripe.card_numbers import (
     is_iban,
     is_valid,
     number_of,
+    wrong_part,
 )
 from billsim.stripe.kinds import as_method
 from billsim.stripe.lists import PAGES, Page, page_of
 from billsim.stripe.naming import new_id
-from billsim.stripe.objects import Card, InvoiceSettings, PaymentMethod, StripeError, with_kept
+from billsim.stripe.objects import Card, InvoiceSettings, PaymentIntent, PaymentMethod, SetupIntent, StripeError, with_kept
 from billsim.stripe.params import Types, check, kept_of, merged_metadata, refusal
 
 SIMULATED = ("card", "paypal", "sepa_debit", "us_bank_account", "link")
@@ -110,10 +112,13 @@ def check_card(act: Act, given: dict[str, Any]) -> None:
         raise _card_error(code, "Your card number is incorrect.", "number")
     if not 1 <= given.get("exp_month", 1) <= 12:
         raise _card_error("invalid_expiry_month", "Your card's expiration month is invalid.", "exp_month")
-    year = 1970 + act.now_s // 31_556_952
-    told = given.get("exp_year", year)
-    if not year <= (told + 2000 if told < 100 else told) <= year + _FURTHEST_YEARS:
+    today = to_datetime(act.at_ms)
+    told = given.get("exp_year", today.year)
+    year = told + 2000 if told < 100 else told
+    if not today.year <= year <= today.year + _FURTHEST_YEARS:
         raise _card_error("invalid_expiry_year", "Your card's expiration year is invalid.", "exp_year")
+    if "exp_year" in given and (year, given.get("exp_month", 12)) < (today.year, today.month):
+        raise _card_error("invalid_expiry_month", "Your card's expiration month is invalid.", "exp_month")
     cvc = given.get("cvc", "123")
     if not (cvc.isdigit() and 3 <= len(cvc) <= 4):
         raise _card_error("invalid_cvc", "Your card's security code is invalid.", "cvc")
@@ -126,6 +131,8 @@ def _card_error(code: str, message: str, param: str) -> StripeError:
 def card_by_token(act: Act, token: str, param: str, given: dict[str, Any] | None = None) -> tuple[Card, Behaviour]:
     """The card of a test token, and how it behaves. Raises StripeError for a token that is none."""
     number = number_of(token)
+    if number is None and (part := wrong_part(token)) is not None:
+        raise refusal("", f"There is a part of the token that is not valid: '{part}'.", param=param)
     if number is None or token.startswith(METHOD_TOKEN):
         raise refusal("resource_missing", f"No such token: {token!r}", param=param)
     card = _told(card_of(number), 12, 2034)
@@ -166,17 +173,33 @@ def _bank(given: dict[str, Any]) -> tuple[dict[str, Any], Behaviour]:
 # -- tokens, and whose a payment method is
 
 
-def usable(act: Act, id: str, customer: str | None, intent: str = "PaymentIntent") -> PaymentMethod:
-    """The payment method of this id, or a new one where a test token stands for one, that a request may use for a customer. Raises StripeError."""
+def usable(
+    act: Act, id: str, customer: str | None, kind: str = "PaymentIntent", intent: PaymentIntent | SetupIntent | None = None
+) -> PaymentMethod:
+    """The payment method of this id, or a new one where a test token stands for one, that a request may use for a customer: for something of this
+    kind, the `intent` where there is one already. Raises StripeError.
+    """
     method = of_token(act, id) or act.backend.payment_method(id)
     if method.customer is not None and method.customer != customer:
-        if customer is None:
-            message = f"The payment method supplied ({id}) belongs to the Customer {method.customer}."
-            raise refusal("", f"{message} Please include the Customer in the `customer` parameter on the {intent}.", param="payment_method")
-        message = f"The PaymentMethod {id} does not belong to the Customer you supplied {customer}."
-        raise refusal("", f"{message} Please use this PaymentMethod with the Customer that it belongs to instead.", param="payment_method")
+        raise _of_another(method, customer, kind, intent)
     refuse_spent(act, method)
     return method
+
+
+def _of_another(method: PaymentMethod, customer: str | None, kind: str, intent: PaymentIntent | SetupIntent | None) -> StripeError:
+    message = f"The PaymentMethod {method.id} does not belong to the Customer you supplied {customer}."
+    message = f"{message} Please use this PaymentMethod with the Customer that it belongs to instead."
+    code, param = "", "payment_method"
+    if customer is None:
+        told = f"The payment method supplied ({method.id})"
+        if kind == "PaymentIntent":
+            # What the API says of it is older than payment methods are.
+            told, code, param = f"The `payment_method` parameter supplied {method.id}", "parameter_missing", "source"
+        message = f"{told} belongs to the Customer {method.customer}. Please include the Customer in the `customer` parameter on the {kind}."
+    error = refusal(code, message, param=param)
+    error.payment_intent = intent if isinstance(intent, PaymentIntent) else None
+    error.setup_intent = intent if isinstance(intent, SetupIntent) else None
+    return error
 
 
 def of_token(act: Act, id: str) -> PaymentMethod | None:
@@ -271,7 +294,8 @@ def update(act: Act, id: str, params: dict[str, Any]) -> PaymentMethod:
         if old.card is None:
             raise refusal("parameter_unknown", f"Received unknown parameter: card. It is no {old.type}.", param="card")
         given = {name: params["card"][name] for name in ("exp_month", "exp_year") if name in params["card"]}
-        check_card(act, {"number": "4242424242424242", **given})
+        if given:
+            check_card(act, {"number": "4242424242424242", "exp_month": old.card.exp_month, "exp_year": old.card.exp_year, **given})
         fields["card"] = replace(old.card, **given)
     updated: PaymentMethod = act.update("payment_method.updated", old, **fields)
     return updated

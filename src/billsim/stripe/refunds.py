@@ -7,13 +7,14 @@ from typing import Any
 from msgspec.structs import replace
 
 from billsim.core.ids import short
+from billsim.core.money import symbolic
 from billsim.stripe import charges
 from billsim.stripe.backend import Act, Backend
 from billsim.stripe.card_numbers import REFUND_S
 from billsim.stripe.lists import Page, page
 from billsim.stripe.naming import new_id, stem
 from billsim.stripe.objects import Charge, Refund, StripeError, with_kept
-from billsim.stripe.params import Types, merged_metadata, refusal
+from billsim.stripe.params import Types, found_as_in_path, merged_metadata, refusal
 
 CREATE: Types = {
     "charge": str, "payment_intent": str, "amount": int, "reason": ("", "duplicate", "fraudulent", "requested_by_customer"), "metadata": dict,
@@ -26,7 +27,7 @@ LIST: Types = {"charge": str, "payment_intent": str}
 def create(act: Act, id: str, params: dict[str, Any]) -> Refund:
     """Give back `amount`, or all that is left, of a charge or of a payment intent's. The invoice stays paid. Raises StripeError."""
     charge = _charge_of(act, params)
-    amount = charge.amount - charge.amount_refunded if params.get("amount") in (None, "") else params["amount"]
+    amount = charges.left_of(act.backend, charge) if params.get("amount") in (None, "") else params["amount"]
     refund = give_back(act, charge, amount, id, params.get("reason") or None, merged_metadata({}, params.get("metadata")))
     if not params.get("instructions_email"):
         return refund
@@ -35,7 +36,7 @@ def create(act: Act, id: str, params: dict[str, Any]) -> Refund:
 
 
 def give_back(act: Act, charge: Charge, amount: int, id: str, reason: str | None, metadata: dict[str, str]) -> Refund:
-    """Refund so much of a charge. Raises StripeError."""
+    """Refund so much of a charge, of which the charge tells once the refund has succeeded. Raises StripeError."""
     _require_refundable(act, charge, amount)
     behaviour = act.backend.cards.number(charge.payment_method)
     # What a bank was debited of it is sent back in its own time.
@@ -54,11 +55,12 @@ def give_back(act: Act, charge: Charge, amount: int, id: str, reason: str | None
         metadata=metadata,
     )
     act.put(refund)
-    given = charges.refund(act, charge, amount)
+    given = None if waits else charges.refund(act, charge, amount)
     if waits or behaviour.refunds:
         act.backend.later(refund.id, (act.now_s + REFUND_S) * 1000, "refund")
     act.emit("refund.created", refund)
-    act.emit("charge.refunded", given)
+    if given is not None:
+        act.emit("charge.refunded", given)
     return refund
 
 
@@ -69,7 +71,9 @@ def settle(backend: Backend, id: str) -> None:
         return
     with Act(backend, backend.own_task(id, "settle"), "bank", "settled", "settled") as act:
         if refund.status == "pending":
+            given = charges.refund(act, backend.charge(refund.charge), refund.amount)
             _becomes(act, refund, status="succeeded")
+            act.emit("charge.refunded", given)
         else:
             came_to_nothing(act, refund, "unknown")
 
@@ -78,7 +82,8 @@ def came_to_nothing(act: Act, refund: Refund, why: str) -> Refund:
     """The bank could not give the money back: it is the platform's again (https://docs.stripe.com/refunds#failed-refunds)."""
     failed = _becomes(act, refund, status="failed", kept=with_kept(refund.kept, {"failure_reason": why}))
     act.emit("refund.failed", failed)
-    charges.refund(act, act.backend.charge(refund.charge), -refund.amount)
+    if refund.status == "succeeded":
+        charges.refund(act, act.backend.charge(refund.charge), -refund.amount)
     return failed
 
 
@@ -89,18 +94,19 @@ def _becomes(act: Act, refund: Refund, **fields: Any) -> Refund:
 
 
 def cancel(act: Act, id: str, params: dict[str, Any]) -> Refund:
-    """Only a refund that waits for the customer can be canceled. Raises StripeError."""
+    """A refund can be canceled that waits for the customer, and one of a card for a while
+    (https://support.stripe.com/questions/canceling-a-refund): as long as it is pending. Raises StripeError.
+    """
     refund: Refund = act.backend.found("refund", id)
-    if refund.status != "requires_action":
+    behaviour = act.backend.cards.number(act.backend.charge(refund.charge).payment_method)
+    if refund.status != "requires_action" and not (refund.status == "pending" and behaviour.refunds == "pending"):
         raise refusal("", "Canceling this refund is unsupported.")
-    canceled = _becomes(act, refund, status="canceled")
-    charges.refund(act, act.backend.charge(refund.charge), -refund.amount)
-    return canceled
+    return _becomes(act, refund, status="canceled", kept=with_kept(refund.kept, {"failure_reason": "merchant_request"}))
 
 
 def _charge_of(act: Act, params: dict[str, Any]) -> Charge:
     if params.get("charge"):
-        return act.backend.charge(params["charge"])
+        return found_as_in_path(act.backend.charge, params["charge"], "id")
     if not params.get("payment_intent"):
         raise refusal("", "One of the following params should be provided for this request: payment_intent or charge.")
     intent = act.backend.payment_intent(params["payment_intent"])
@@ -123,15 +129,17 @@ def _require_refundable(act: Act, charge: Charge, amount: int) -> None:
             "https://stripe.com/docs/payments/place-a-hold-on-a-payment-method"
         )
         raise refusal("charge_not_refundable", message)
-    if charge.refunded:
+    left = charges.left_of(act.backend, charge)
+    if left < 1:
         raise refusal("charge_already_refunded", f"Charge {charge.id} has already been refunded.")
     if any([dispute.charge == charge.id and not dispute.is_charge_refundable for dispute in act.backend.every("dispute", charge.customer)]):
         raise refusal("charge_disputed", f"Charge {charge.id} has been charged back; cannot issue a refund.", param="charge")
     if amount < 1:
         raise refusal("parameter_invalid_integer", "This value must be greater than or equal to 1.", param="amount")
-    if amount > charge.amount - charge.amount_refunded:
-        left = charge.amount - charge.amount_refunded
-        raise refusal("amount_too_large", f"Refund amount ({amount}) is greater than unrefunded amount on charge ({left}).", param="amount")
+    if amount > left:
+        of = "charge amount" if left == charge.amount else "unrefunded amount on charge"
+        too_much = f"Refund amount ({symbolic(amount, charge.currency)}) is greater than {of} ({symbolic(left, charge.currency)})"
+        raise refusal("amount_too_large", too_much, param="amount")
 
 
 def retrieve(act: Act, id: str, params: dict[str, Any]) -> Any:

@@ -10,7 +10,7 @@ from billsim.stripe import mandates, payment_intents, payment_methods
 from billsim.stripe.backend import Act
 from billsim.stripe.cards import NOT_AUTHENTICATED, Decline
 from billsim.stripe.lists import PAGE_PARAMS, Page, page
-from billsim.stripe.naming import new_id
+from billsim.stripe.naming import new_id, stem
 from billsim.stripe.objects import PaymentError, PaymentMethod, SetupIntent, StripeError, Subscription, with_kept
 from billsim.stripe.params import Types, kept_of, merged_metadata, refusal
 
@@ -28,6 +28,7 @@ LIST: Types = {**PAGE_PARAMS, "payment_method": str}
 _KEPT = ("description", "payment_method_options", "payment_method_types", "automatic_payment_methods")
 # Under which name a subscription keeps the one that waits for its customer.
 OF_SUBSCRIPTION = "pending_setup_intent"
+LATEST = "latest_attempt"
 WAITING = ("requires_payment_method", "requires_confirmation", "requires_action")
 
 
@@ -59,9 +60,9 @@ def create(act: Act, id: str, params: dict[str, Any]) -> SetupIntent:
     return confirm(act, intent.id, {name: params[name] for name in _CONFIRMING if name in params}) if params.get("confirm") else intent
 
 
-def _method(act: Act, params: dict[str, Any], customer: str | None) -> PaymentMethod | None:
+def _method(act: Act, params: dict[str, Any], customer: str | None, intent: SetupIntent | None = None) -> PaymentMethod | None:
     if params.get("payment_method"):
-        return payment_methods.usable(act, params["payment_method"], customer, "SetupIntent")
+        return payment_methods.usable(act, params["payment_method"], customer, "SetupIntent", intent)
     if params.get("payment_method_data"):
         return payment_methods.from_data(act, params["payment_method_data"], customer)
     return None
@@ -76,16 +77,16 @@ def confirm(act: Act, id: str, params: dict[str, Any]) -> SetupIntent:
     if intent.status not in WAITING:
         done = "it has already succeeded" if intent.status == "succeeded" else "it has been canceled"
         raise _unexpected(intent, f"You cannot confirm this SetupIntent because {done}.")
-    method = _method(act, params, intent.customer)
+    method = _method(act, params, intent.customer, intent)
     if method is None and intent.payment_method is None:
         message = (
             "You cannot confirm this SetupIntent because it's missing a payment method. You can either update the SetupIntent with a payment method "
             "and then confirm it again, or confirm it again directly with a payment method or ConfirmationToken."
         )
         raise _unexpected(intent, message)
-    method = method or payment_methods.usable(act, intent.payment_method or "", intent.customer, "SetupIntent")
+    method = method or payment_methods.usable(act, intent.payment_method or "", intent.customer, "SetupIntent", intent)
     _check(intent, method, params)
-    intent = replace(intent, payment_method=method.id, kept=kept_of(params, _KEPT, intent.kept))
+    intent = replace(intent, payment_method=method.id, kept=with_kept(kept_of(params, _KEPT, intent.kept), _attempt(act, intent)))
     outcome = act.backend.cards.set_up_for(intent.customer or "", method.id, act.at_ms)
     if outcome.status == "requires_action":
         action = payment_intents.next_action(params.get("return_url"))
@@ -97,6 +98,12 @@ def confirm(act: Act, id: str, params: dict[str, Any]) -> SetupIntent:
         why, failed = outcome.decline, act.backend.found("setup_intent", id)
         raise StripeError(402, "card_error", why.code, why.message, decline_code=why.decline_code, setup_intent=failed, payment_method=method)
     return succeed(act, intent, (params.get("mandate_data") or {}).get("customer_acceptance"))
+
+
+def _attempt(act: Act, intent: SetupIntent) -> dict[str, str]:
+    """The name of a try. Nothing else is kept of it, and that only where anybody reads it."""
+    tries = int(str(intent.says(LATEST, ".0")).rpartition(".")[2])
+    return {LATEST: f"setatt_{stem(intent.id)}.{tries + 1}"} if act.backend.is_whole else {}
 
 
 def _unexpected(intent: SetupIntent, message: str) -> StripeError:
@@ -181,7 +188,7 @@ def update(act: Act, id: str, params: dict[str, Any]) -> SetupIntent:
         raise _unexpected(intent, f"You cannot update this SetupIntent because it has a status of {intent.status}.")
     if params.get("customer"):
         fields["customer"] = act.backend.customer(params["customer"]).id
-    method = _method(act, params, fields.get("customer", intent.customer))
+    method = _method(act, params, fields.get("customer", intent.customer), intent)
     if method is not None:
         fields |= {"payment_method": method.id, "status": "requires_confirmation", "next_action": None, "last_setup_error": None}
     new: SetupIntent = act.put(replace(intent, **fields))

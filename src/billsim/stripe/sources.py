@@ -138,7 +138,7 @@ def update_card(act: Act, id: str, params: dict[str, Any]) -> LegacyCard | Sourc
     fields: dict[str, Any] = {"metadata": merged_metadata(old.metadata, params.get("metadata")), "kept": kept_of(params, _CARD_KEPT, old.kept)}
     expires = {name: int(params[name]) for name in ("exp_month", "exp_year") if str(params.get(name, "")).isdigit()}
     if expires and old.card is not None:
-        payment_methods.check_card(act, {"number": "4242424242424242", **expires})
+        payment_methods.check_card(act, {"number": "4242424242424242", "exp_month": old.card.exp_month, "exp_year": old.card.exp_year, **expires})
         fields["card"] = replace(old.card, **expires)
     updated: LegacyCard | Source = act.update("customer.source.updated", old, **fields)
     return updated

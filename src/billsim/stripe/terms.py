@@ -13,6 +13,7 @@ NO_METHOD = (
     "This customer has no attached payment source or default payment method. Please consider adding a default payment method. "
     "For more information, visit https://stripe.com/docs/billing/subscriptions/payment-methods-setting#payment-method-priority."
 )
+TRIAL_FROM_PLAN_ALONE = "You cannot set `trial_end` or `trial_period_days` when `trial_from_plan=true`."
 # What is only told back.
 KEPT: Types = {"description": str, "payment_settings": dict, "invoice_settings": dict}
 _PERIOD_ENDS = ("min_period_end", "max_period_end", "max_billed_until")

@@ -41,6 +41,7 @@ UPDATE: Types = {
     "collection_method": ("charge_automatically", "send_invoice"),
     "days_until_due": int,
     "pause_collection": dict | str,
+    "trial_from_plan": bool,
     "trial_settings": dict,
     "add_invoice_items": list,
     "payment_behavior": BEHAVIORS,
@@ -66,6 +67,7 @@ def _updated(act: Act, id: str, params: dict[str, Any]) -> Subscription:
     old = act.backend.subscription(id)
     if old.status in subscriptions.ENDED:
         return _of_the_ended(act, old, params)
+    params = _with_trial_of_plan(act, old, params)
     behaviour = params.get("payment_behavior", BEHAVIORS[0])
     if behaviour == PENDING:
         _require_may_wait(old, params)
@@ -89,6 +91,19 @@ def _updated(act: Act, id: str, params: dict[str, Any]) -> Subscription:
     pending = {"pending_update": pending_updates.held(old, change, params.get("metadata"), act.now_s)}
     _bill(act, old, change, payment, pending if waits else plain, added)
     return act.backend.subscription(id)
+
+
+def _with_trial_of_plan(act: Act, old: Subscription, params: dict[str, Any]) -> dict[str, Any]:
+    """With `trial_from_plan` a trial begins now, as long as the first of the prices has it that is asked for, or held already where none is."""
+    told = {name: value for name, value in params.items() if name != "trial_from_plan"}
+    if not params.get("trial_from_plan"):
+        return told
+    if params.get("trial_end"):
+        raise refusal("parameter_invalid", terms.TRIAL_FROM_PLAN_ALONE)
+    asked = [act.backend.price(item["price"]) for item in params.get("items") or () if isinstance(item, dict) and item.get("price")]
+    prices = asked or [item.price for item in old.items.data]
+    days = next((days for price in prices if (days := price.says("trial_period_days", 0))), 0)
+    return {**told, "trial_end": act.now_s + days * DAY_S} if days else told
 
 
 def _of_the_ended(act: Act, old: Subscription, params: dict[str, Any]) -> Subscription:

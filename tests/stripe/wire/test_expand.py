@@ -129,3 +129,9 @@ def test_a_deleted_customer_is_a_stub() -> None:
     stripe.v1.customers.delete(ada.id)
     gone = stripe.v1.payment_intents.retrieve(intent.id, {"expand": ["customer"]}).customer
     assert (gone.id, gone.object, gone.deleted) == (ada.id, "customer", True)
+
+
+def test_what_has_no_more_than_a_name_keeps_it() -> None:
+    given = {"payment_method": "pm_card_visa", "confirm": True, "return_url": "https://example.com", "expand": ["latest_attempt", "payment_method"]}
+    made = client(Sandbox(seed=3)).v1.setup_intents.create(given)
+    assert (made.latest_attempt[:7], made.payment_method.object) == ("setatt_", "payment_method")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import pytest
+import stripe
 
 from billsim.stripe.cards import CardBehaviour
 from billsim.stripe.sandbox import Sandbox
@@ -46,6 +47,18 @@ class Account(NamedTuple):
 def account() -> Account:
     sandbox = Sandbox(seed=4)
     return Account(sandbox, client(sandbox).v1)
+
+
+def test_a_change_to_a_price_brings_its_trial(account: Account) -> None:
+    plain, tried, v1 = account.price(2000), account.price(3000, trial_period_days=7), account.v1
+    ada = v1.customers.create({"payment_method": "pm_card_visa", "invoice_settings": {"default_payment_method": "pm_card_visa"}}).id
+    begun = v1.subscriptions.create({"customer": ada, "items": [{"price": plain}]})
+    assert (begun.status, v1.subscriptions.update(begun.id, {"trial_from_plan": True}).status) == ("active", "active")
+    with pytest.raises(stripe.InvalidRequestError, match="when `trial_from_plan=true`"):
+        v1.subscriptions.update(begun.id, {"trial_from_plan": True, "trial_end": "now"})
+    item = begun["items"].data[0].id
+    changed = v1.subscriptions.update(begun.id, {"items": [{"id": item, "price": tried}], "trial_from_plan": True})
+    assert (changed.status, changed.trial_end) == ("trialing", account.sandbox.now_s + 7 * DAY_S)
 
 
 def test_a_trial_that_the_price_names_and_a_card_that_comes_later(account: Account) -> None:

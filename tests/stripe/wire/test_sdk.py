@@ -121,7 +121,7 @@ def test_a_declined_card_is_a_card_error(v1: Any) -> None:
         (lambda v1: v1.customers.create({"nam": "x"}), 400, "parameter_unknown", "nam"),
         (lambda v1: v1.prices.create({"unit_amount": 5}), 400, "parameter_missing", "currency"),
         (lambda v1: v1.customers.retrieve("cus_nobody"), 404, "resource_missing", "id"),
-        (lambda v1: v1.subscriptions.create({"customer": "cus_nobody", "items": [{"price": "price_1"}]}), 400, "resource_missing", "customer"),
+        (lambda v1: v1.subscriptions.create({"customer": "cus_nobody", "items": [{"price": "price_1"}]}), 404, "resource_missing", "customer"),
         (lambda v1: v1.subscriptions.create({"customer": "c", "items": [{"quantity": "x"}]}), 400, "parameter_invalid_integer", "items[0][quantity]"),
         (lambda v1: v1.customers.create({"expand": ["metadata"]}), 400, None, None),
         (lambda v1: v1.customers.create({"tax_id_data": [{"type": "eu_vat", "value": "x"}]}), 400, "not_simulated", "tax_id_data"),

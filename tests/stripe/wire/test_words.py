@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ CARD = {"number": "4242424242424242", "exp_month": 12, "exp_year": 2034, "cvc": 
 @pytest.fixture(scope="module")
 def account() -> dict[str, Any]:
     """A client, and some of what an account has."""
-    v1 = client(Sandbox(seed=5)).v1
+    v1 = client(Sandbox(seed=5, start=datetime(2026, 7, 1, tzinfo=UTC))).v1
     monthly = {"currency": "usd", "recurring": {"interval": "month"}, "product_data": {"name": "Pro"}}
     price = v1.prices.create({**monthly, "unit_amount": 2000}).id
     ada = v1.customers.create({"payment_method": "pm_card_visa", "invoice_settings": {"default_payment_method": "pm_card_visa"}})
@@ -30,6 +31,7 @@ def account() -> dict[str, Any]:
     return {
         "v1": v1, "price": price, "ada": ada.id, "bob": v1.customers.create({}).id, "method": method, "subscription": subscription.id,
         "item": subscription["items"].data[0].id, "paid": subscription.latest_invoice, "ended": ended.id,
+        "done": v1.payment_intents.create({**held, **NO_REDIRECTS, "capture_method": "automatic"}),
         "held": v1.payment_intents.create({**held, **NO_REDIRECTS}), "plain": v1.payment_intents.create({"amount": 500, "currency": "usd"}).id,
         "set_up": v1.setup_intents.create({"customer": ada.id, "payment_method": method, "confirm": True, **NO_REDIRECTS}).id,
     }  # fmt: skip
@@ -115,6 +117,50 @@ def account() -> dict[str, Any]:
         (
             lambda v1, a: v1.payment_methods.create({"type": "card", "card": {**CARD, "exp_month": 13}}), 402, "invalid_expiry_month", "exp_month",
             "Your card's expiration month is invalid.",
+        ),
+        (
+            lambda v1, a: v1.payment_methods.create({"type": "card", "card": {**CARD, "exp_month": 12, "exp_year": 2025}}), 402,
+            "invalid_expiry_year", "exp_year", "Your card's expiration year is invalid.",
+        ),
+        (
+            lambda v1, a: v1.payment_methods.create({"type": "card", "card": {**CARD, "exp_month": 6, "exp_year": 2026}}), 402,
+            "invalid_expiry_month", "exp_month", "Your card's expiration month is invalid.",
+        ),
+        (
+            lambda v1, a: v1.payment_methods.create({"type": "card", "card": {"token": "tok_1CrmBHAcmh4Y1Je6f8WpYmOV"}}), 400, "resource_missing",
+            "card[token]", "No such token: 'tok_1CrmBHAcmh4Y1Je6f8WpYmOV'",
+        ),
+        (
+            lambda v1, a: v1.payment_methods.create({"type": "card", "card": {"token": "tok_card_createDispute"}}), 400, None,
+            "card[token]", "There is a part of the token that is not valid: 'card'.",
+        ),
+        (
+            lambda v1, a: v1.payment_intents.confirm(a["plain"], {"payment_method": a["method"]}), 400, "parameter_missing", "source",
+            "The `payment_method` parameter supplied method belongs to the Customer ada. Please include the Customer in the `customer` parameter on "
+            "the PaymentIntent.",
+        ),
+        (
+            lambda v1, a: v1.setup_intents.create({"payment_method": a["method"]}), 400, None, "payment_method",
+            "The payment method supplied (method) belongs to the Customer ada. Please include the Customer in the `customer` parameter on the "
+            "SetupIntent.",
+        ),
+        (
+            lambda v1, a: v1.payment_intents.capture(a["held"].id, {"amount_to_capture": 901}), 400, "amount_too_large", None,
+            "The payment could not be captured because the requested capture amount is greater than the amount you can capture for this charge. "
+            "Contact us via https://support.stripe.com/contact/ for help.",
+        ),
+        (
+            lambda v1, a: v1.payment_intents.capture(a["done"].id), 400, "payment_intent_unexpected_state", None,
+            "This PaymentIntent could not be captured because it has already been captured.",
+        ),
+        (
+            lambda v1, a: v1.refunds.create({"charge": a["done"].latest_charge, "amount": 4000}), 400, None, "amount",
+            "Refund amount ($40.00) is greater than charge amount ($9.00)",
+        ),
+        (lambda v1, a: v1.refunds.create({"charge": "ch_x"}), 404, "resource_missing", "id", "No such charge: 'ch_x'"),
+        (
+            lambda v1, a: v1.subscriptions.create({"customer": "cus_x", "items": [{"price": a["price"]}]}), 404, "resource_missing", "customer",
+            "No such customer: 'cus_x'",
         ),
         (lambda v1, a: v1.customers.retrieve(a["ada"], {"expand": ["nothing.deep"]}), 400, None, None, "This property cannot be expanded (nothing)."),
     ],

@@ -19,6 +19,8 @@ from billsim.stripe.wire.spec import Field, fields, fields_of
 
 DEEPEST = 4
 MOST_PATHS = 100
+# Kinds of which no more is simulated than their names: those stay where one asks for more.
+NAMES_ONLY = ("setup_attempt",)
 
 
 def check(paths: Sequence[str], kind: str, lists: bool) -> None:
@@ -136,8 +138,11 @@ def _expand(node: Rendered, segments: list[str], view: View) -> None:
 def _expanded(kind: str, name: str, value: Any, rest: list[str], view: View) -> Any:
     """One value, as what it is the id of; and what lies beyond it expanded. What is shared with other answers is not changed."""
     if isinstance(value, str):
-        found = find(value, view)
-        value = deleted(value, _kind_of(kind, name)) if found is None else render(found, view)
+        found, wanted = find(value, view), _kind_of(kind, name)
+        if found is not None:
+            value = render(found, view)
+        elif wanted not in NAMES_ONLY:
+            value = deleted(value, wanted)
     elif isinstance(value, dict):
         value = dict(value)
     if rest and isinstance(value, dict):

@@ -96,7 +96,7 @@ def setup_intent(thing: SetupIntent, view: View) -> Rendered:
         "excluded_payment_method_types": None,
         "flow_directions": None,
         "last_setup_error": payment_error(thing.last_setup_error, thing, view),
-        "latest_attempt": None,
+        "latest_attempt": says("latest_attempt"),
         "livemode": view.livemode,
         "managed_payments": None,
         "mandate": thing.mandate,
