@@ -10,7 +10,19 @@ from billsim.core.choices import Choices
 from billsim.core.ids import short
 from billsim.core.kernel import Kernel
 from billsim.core.time import DAY_S, MINUTE_MS
-from billsim.stripe import billing_cycle, collection, disputes, mandates, pausing, paying, pending_updates, refunds, setup_intents, upcoming
+from billsim.stripe import (
+    billing_cycle,
+    collection,
+    direct_charges,
+    disputes,
+    mandates,
+    pausing,
+    paying,
+    pending_updates,
+    refunds,
+    setup_intents,
+    upcoming,
+)
 from billsim.stripe.backend import FOREVER_MS, Act, Backend
 from billsim.stripe.cards import RESULTS, CardBehaviour
 from billsim.stripe.idempotency import IdempotencyKeys
@@ -45,6 +57,8 @@ _STEPS = {
     "refund": refunds.settle,
     "pay": paying.answer,
     "let_go": paying.let_go,
+    "answer_charge": direct_charges.answer,
+    "expire_charge": direct_charges.expire,
 }
 
 
@@ -261,7 +275,7 @@ class Stripe:
         resumptions given up.
         """
         backend = self._backend
-        planned = [sorted(backend.finalizes_at.items()), sorted(backend.resumes.items())]
+        planned = [sorted(backend.finalizes_at.items()), sorted(backend.resumes.items()), sorted(backend.attached.items()), backend.balance_moves]
         return [backend.cards.memory(), self._keys.memory(), self._limits.memory(), *planned]
 
     def close(self) -> None:

@@ -19,6 +19,7 @@ from billsim.stripe.objects import (
     Book,
     Charge,
     Customer,
+    CustomerBalanceTransaction,
     Emitted,
     Event,
     EventData,
@@ -75,6 +76,10 @@ class Backend:
         self.upcoming_s = self.will_be_due_s = 0
         # When what resumes a paused subscription is given up, in unix seconds, by subscription.
         self.resumes: dict[str, int] = {}
+        # Which invoice payments of their own count for, by payment intent, until they have.
+        self.attached: dict[str, str] = {}
+        # What has moved customers' balances, by customer and id.
+        self.balance_moves: dict[str, dict[str, CustomerBalanceTransaction]] = {}
         self.wake: Callable[[str], None] = _nobody
         self._steps = steps
         self._expected: list[tuple[str, int]] = []
@@ -291,8 +296,10 @@ class Backend:
         return last_intent(invoice, self.books[invoice.customer])
 
     def invoice_of(self, intent: PaymentIntent) -> Invoice | None:
-        """The invoice that a payment intent collects, or None."""
+        """The invoice whose own payment intent this is, or None."""
         book = self._homes[intent.id]
+        if intent.id in self.attached:
+            return None
         return next((i for i in book.invoices.values() for payment in i.payments if payment.payment_intent == intent.id), None)
 
     def owned_method(self, customer: str, method: str) -> str:

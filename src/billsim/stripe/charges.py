@@ -73,6 +73,14 @@ def record_for(act: Act, id: str, intent: PaymentIntent, method: str, status: Ch
     return _told(act, charge)
 
 
+def record_alone(act: Act, charge: Charge, status: ChargeStatus, decline: Decline | None = None) -> Charge:
+    """A charge of no payment intent as it is made, or as the bank has answered for it. One that is to be captured later is told to be uncaptured."""
+    fields = _outcome(status, charge.amount, decline)
+    if status != "failed" and not charge.captured:
+        fields |= {"captured": False, "amount_captured": 0}
+    return _told(act, replace(charge, kept=_tells(act, charge.payment_method, decline, charge.kept), **fields))
+
+
 def _outcome(status: ChargeStatus, amount: int, decline: Decline | None) -> dict[str, Any]:
     succeeded = status == "succeeded"
     return {

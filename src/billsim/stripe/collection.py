@@ -197,6 +197,8 @@ def void(act: Act, id: str, params: dict[str, Any]) -> Invoice:
     """It is not owed after all. Raises StripeError."""
     invoice = act.backend.invoice(id)
     invoices.require_status(invoice, "open", "uncollectible", says=_WAS_PAID if invoice.status == "paid" and invoice.amount_paid else _TAKES_OPEN)
+    if invoice.amount_paid:
+        raise refusal("", _WAS_PAID)
     invoices.refuse_processing(act.backend.last_intent(invoice))
     voided = invoices.set_void(act, invoice)
     subscriptions.invoice_voided(act, voided)

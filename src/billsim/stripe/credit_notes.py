@@ -7,7 +7,7 @@ from typing import Any, Literal
 from msgspec.structs import replace
 
 from billsim.core.ids import short
-from billsim.stripe import customers, invoices, payment_intents, refunds, subscriptions
+from billsim.stripe import customer_balances, customers, invoices, payment_intents, refunds, subscriptions
 from billsim.stripe.backend import Act
 from billsim.stripe.lists import Page, page
 from billsim.stripe.naming import new_id, stem
@@ -65,7 +65,7 @@ def create(act: Act, id: str, params: dict[str, Any]) -> CreditNote:
     )
     act.put(note)
     act.emit("credit_note.created", note)
-    _credit_balance(act, invoice.customer, params.get("credit_amount") or 0)
+    _credit_balance(act, note, params.get("credit_amount") or 0)
     _reduce(act, invoice, before)
     return note
 
@@ -98,14 +98,19 @@ def _refund(act: Act, invoice: Invoice, amount: int) -> Refund | None:
         return None
     intent = act.backend.last_intent(invoice)
     if intent is None or intent.latest_charge is None:
+        # It may have been paid by payments of their own: the latest that was attached, first.
+        paid = [act.backend.payment_intent(each.payment_intent) for each in invoice.payments if each.status == "paid"]
+        intent = paid[0] if paid else None
+    if intent is None or intent.latest_charge is None:
         raise refusal("charge_not_refundable", f"{invoice.id} has no charge to refund.")
     return refunds.give_back(act, act.backend.charge(intent.latest_charge), amount, "", None, {})
 
 
-def _credit_balance(act: Act, customer: str, amount: int) -> None:
+def _credit_balance(act: Act, note: CreditNote, amount: int) -> None:
     if amount:
-        found = act.backend.customer(customer)
+        found = act.backend.customer(note.customer)
         act.update("customer.updated", found, balance=found.balance - amount)
+        customer_balances.noted(act, found.id, -amount, "credit_note", stem(note.id), note.currency, credit_note=note.id, invoice=note.invoice)
 
 
 def _reduce(act: Act, invoice: Invoice, amount: int) -> None:

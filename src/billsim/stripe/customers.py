@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from billsim.stripe import payment_methods, sources
+from billsim.stripe import customer_balances, payment_methods, sources
 from billsim.stripe.backend import Act
 from billsim.stripe.lists import PAGES, Page, page_of
 from billsim.stripe.naming import new_id
@@ -59,6 +59,7 @@ def _made(act: Act, customer: Customer, params: dict[str, Any], method: PaymentM
         sources.require_good(act, params["source"])
     act.put(customer)
     act.emit("customer.created", customer)
+    customer_balances.noted(act, customer.id, customer.balance, "initial")
     if method is not None:
         payment_methods.attached(act, method, customer.id)
     if params.get("source"):
@@ -90,6 +91,7 @@ def update(act: Act, id: str, params: dict[str, Any]) -> Customer:
     elif params.get("default_source"):
         fields["default_source"] = _known_source(act, old, params["default_source"])
     updated: Customer = act.update("customer.updated", old, **fields)
+    customer_balances.noted(act, id, updated.balance - old.balance, "adjustment", currency=updated.currency or "usd")
     return updated
 
 

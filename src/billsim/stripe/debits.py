@@ -55,6 +55,12 @@ def settled(
     return tuple([each for each in found if each.amount or free])
 
 
+def unused(backend: Backend, subscription: Subscription, since: Mapping[str, int]) -> tuple[Proration, ...]:
+    """What is given back of the time of a subscription's items, of each from the instant on that `since` has for it."""
+    entries = list(_entries(backend.books[subscription.customer], subscription))
+    return tuple([each for item in subscription.items.data for each in _credits(backend, entries, item, since[item.id]) if each.amount])
+
+
 def moved_ends(
     backend: Backend, subscription: Subscription, items: Iterable[SubscriptionItem], ends: Mapping[str, int]
 ) -> tuple[Proration, ...]:

@@ -18,7 +18,13 @@ _PAYMENT: Types = {"type": ("payment_intent", "payment_record"), "payment_intent
 def of_invoice(book: Book, invoice: Invoice) -> Iterator[PaymentOfInvoice]:
     """The payments of an invoice, oldest first."""
     for place, payment in enumerate(invoice.payments, 1):
-        intent, is_paid = book.payment_intents[payment.payment_intent], payment.status == "paid"
+        intent, is_own = book.payment_intents[payment.payment_intent], place == len(invoice.payments)
+        status, paid_at = payment.status, invoice.status_transitions.paid_at
+        if not is_own and status == "open" and (invoice.status in ("paid", "void") or intent.status == "canceled"):
+            status = "canceled"
+        elif not is_own and status == "paid" and intent.latest_charge is not None:
+            paid_at = book.charges[intent.latest_charge].created
+        is_paid = status == "paid"
         yield PaymentOfInvoice(
             id=f"inpay_{stem(intent.id)}",
             created=intent.created,
@@ -26,13 +32,13 @@ def of_invoice(book: Book, invoice: Invoice) -> Iterator[PaymentOfInvoice]:
             customer=invoice.customer,
             invoice=invoice.id,
             payment_intent=intent.id,
-            status=payment.status,
+            status=status,
             currency=invoice.currency,
             amount_requested=intent.amount,
             amount_paid=intent.amount_received if is_paid else None,
-            is_default=place == len(invoice.payments),
-            paid_at=invoice.status_transitions.paid_at if is_paid else None,
-            canceled_at=intent.canceled_at if payment.status == "canceled" else None,
+            is_default=is_own,
+            paid_at=paid_at if is_paid else None,
+            canceled_at=intent.canceled_at if status == "canceled" else None,
         )
 
 

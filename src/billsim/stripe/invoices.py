@@ -9,7 +9,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from billsim.core.time import DAY_S, HOUR_MS, MINUTE_MS
-from billsim.stripe import descriptions, invoice_items, payment_intents, pricing
+from billsim.stripe import customer_balances, descriptions, invoice_items, payment_intents, pricing
 from billsim.stripe.backend import Act
 from billsim.stripe.lists import Page, page_of, within
 from billsim.stripe.naming import invoice_number, stem
@@ -203,6 +203,8 @@ def _with_balance(act: Act, invoice: Invoice) -> Invoice:
     reduced = less_balance(act, invoice)
     if reduced is not invoice:
         act.update("customer.updated", act.backend.customer(invoice.customer), balance=reduced.ending_balance)
+        amount = (reduced.ending_balance or 0) - reduced.starting_balance
+        customer_balances.noted(act, invoice.customer, amount, "applied_to_invoice", stem(invoice.id), invoice.currency, invoice=invoice.id)
     return reduced
 
 
@@ -221,7 +223,9 @@ def _give_balance_back(act: Act, invoice: Invoice) -> None:
     """What a void invoice had used of the customer's balance."""
     customer = act.backend.books[invoice.customer].customer
     if customer is not None and invoice.ending_balance is not None:
-        act.update("customer.updated", customer, balance=customer.balance + invoice.starting_balance - invoice.ending_balance)
+        amount = invoice.starting_balance - invoice.ending_balance
+        act.update("customer.updated", customer, balance=customer.balance + amount)
+        customer_balances.noted(act, customer.id, amount, "unapplied_from_invoice", stem(invoice.id), invoice.currency, invoice=invoice.id)
 
 
 def _due_date(act: Act, invoice: Invoice) -> int | None:

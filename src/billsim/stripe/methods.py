@@ -7,13 +7,16 @@ from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from billsim.stripe import (
+    attachments,
     beginnings,
     billing_mode,
     charges,
     collection,
     credit_notes,
+    customer_balances,
     customers,
     departures,
+    direct_charges,
     disputes,
     invoice_item_requests,
     invoice_lines,
@@ -69,6 +72,12 @@ METHODS: Mapping[str, Method] = {
     "customers.payment_sources.update": Method(sources.update_card, sources.UPDATE_CARD, ("customer",)),
     "customers.payment_sources.delete": Method(sources.delete_card, sources.OF_CUSTOMER, ("customer",)),
     "customers.payment_sources.list": _read(sources.list_cards, sources.LIST, ("customer",)),
+    "customers.balance_transactions.create": Method(
+        customer_balances.create, customer_balances.CREATE, ("customer", "amount", "currency")
+    ),
+    "customers.balance_transactions.retrieve": _read(customer_balances.retrieve, customer_balances.OF_CUSTOMER, ("customer",)),
+    "customers.balance_transactions.update": Method(customer_balances.update, customer_balances.UPDATE, ("customer",)),
+    "customers.balance_transactions.list": _read(customer_balances.list_, customer_balances.LIST, ("customer",)),
     "sources.create": Method(sources.create, sources.CREATE),
     "sources.retrieve": _read(sources.retrieve, {"client_secret": str}),
     "sources.update": Method(sources.update, sources.UPDATE),
@@ -92,6 +101,7 @@ METHODS: Mapping[str, Method] = {
     "subscriptions.retrieve": _read(subscriptions.retrieve),
     "subscriptions.update": Method(updates.update, updates.UPDATE),
     "subscriptions.cancel": Method(subscriptions.cancel, subscriptions.CANCEL),
+    "subscriptions.pause": Method(pausing.pause_by_request, pausing.PAUSE),
     "subscriptions.resume": Method(pausing.resume, pausing.RESUME),
     "subscriptions.migrate": Method(billing_mode.migrate, billing_mode.MIGRATE, ("billing_mode",)),
     "subscriptions.list": _read(subscriptions.list_, {**PAGE_PARAMS, **subscriptions.LIST}),
@@ -105,6 +115,7 @@ METHODS: Mapping[str, Method] = {
     "invoices.list": _read(invoices.list_, {**PAGE_PARAMS, **invoices.LIST}),
     "invoices.update": Method(invoices.update, invoices.UPDATE),
     "invoices.pay": Method(collection.pay, collection.PAY),
+    "invoices.attach_payment": Method(attachments.attach, attachments.ATTACH),
     "invoices.void_invoice": Method(collection.void, NONE),
     "invoices.mark_uncollectible": Method(collection.mark_uncollectible, NONE),
     "invoices.finalize_invoice": Method(invoices.finalize_by_hand, {"auto_advance": bool}),
@@ -151,10 +162,11 @@ METHODS: Mapping[str, Method] = {
     "disputes.list": _read(disputes.list_, {**PAGE_PARAMS, **disputes.LIST}),
     "disputes.update": Method(disputes.update, disputes.UPDATE),
     "disputes.close": Method(disputes.close, NONE),
+    "charges.create": Method(direct_charges.create, direct_charges.CREATE, ("amount", "currency")),
     "charges.retrieve": _read(charges.retrieve),
     "charges.update": Method(charges.update, charges.UPDATE),
     "charges.list": _read(charges.list_, charges.LIST),
-    "charges.capture": Method(paying.capture_charge, paying.CAPTURE_CHARGE),
+    "charges.capture": Method(direct_charges.capture, paying.CAPTURE_CHARGE),
 }
 
 

@@ -1,5 +1,5 @@
-"""Pauses: of a subscription whose trial ended with nothing to pay by (https://docs.stripe.com/billing/subscriptions/trials), and of collection alone
-(https://docs.stripe.com/billing/subscriptions/pause-payment).
+"""Pauses: of a subscription, by request (https://docs.stripe.com/billing/subscriptions/pause) or whose trial ended with nothing to pay by
+(https://docs.stripe.com/billing/subscriptions/trials), and of collection alone (https://docs.stripe.com/billing/subscriptions/pause-payment).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any, Literal
 from msgspec.structs import replace
 
 from billsim.core.ids import short
-from billsim.stripe import billing_mode, collection, invoice_items, invoices, subscriptions, terms
+from billsim.stripe import billing_mode, collection, debits, invoice_items, invoices, subscriptions, terms
 from billsim.stripe.backend import Act, Backend
 from billsim.stripe.changes import anchor_type
 from billsim.stripe.naming import stem
@@ -20,6 +20,10 @@ from billsim.stripe.periods import Cycle, cycle_around, day_of, period_end
 from billsim.stripe.prorations import Proration, price_of, prorated
 from billsim.stripe.timers import INCOMPLETE_EXPIRES_MS
 
+PAUSE: Types = {"type": ("subscription",), "bill_for": dict, "invoicing_behavior": ("invoice", "pending_invoice_item")}
+_BILL_FOR: Types = {"outstanding_usage_through": dict, "unused_time_from": dict}
+_USAGE: Types = {"type": ("none", "now")}
+_UNUSED: Types = {"type": ("item_current_period_start", "none", "now")}
 RESUME: Types = {
     "billing_cycle_anchor": dict | str,
     "payment_behavior": ("resume_on_payment_attempt", "resume_on_payment_success"),
@@ -40,12 +44,61 @@ def lacks_a_method(backend: Backend, subscription: Subscription, then: Literal["
     return subscription.collection_method == "charge_automatically" and collection.default_method_of(backend, subscription) is None
 
 
-def pause(act: Act, subscription: Subscription) -> None:
+def pause(act: Act, subscription: Subscription, reason: str = "trial_end_without_payment_method", **fields: Any) -> Subscription:
     """No further invoice is made until it is resumed."""
-    why = {"type": "subscription", "subscription": {"type": "trial_end_without_payment_method"}, "transitioned_at": act.now_s}
+    why = {"type": "subscription", "subscription": {"type": reason}, "transitioned_at": act.now_s}
     kept = with_kept(subscription.kept, {"status_details": {"paused": why}})
-    paused = act.update("customer.subscription.updated", subscription, status="paused", kept=kept)
+    paused: Subscription = act.update("customer.subscription.updated", subscription, status="paused", kept=kept, **fields)
     act.emit("customer.subscription.paused", paused)
+    return paused
+
+
+def pause_by_request(act: Act, id: str, params: dict[str, Any]) -> Subscription:
+    """Pause an active flexible subscription now; the time that was billed and is not used is given back, by the next invoice or by one of its own.
+    What was billed before is collected as ever. Raises StripeError.
+    """
+    backend, old = act.backend, act.backend.subscription(id)
+    _require_pausable(old)
+    unused = _given_back(backend, old, params.get("bill_for") or {}, act.now_s)
+    if params.get("invoicing_behavior") != "invoice":
+        invoice_items.settle(act, old, unused)
+        return pause(act, old, "pause_requested")
+    items = [*invoice_items.waiting(backend.books[old.customer], id), *invoice_items.settle(act, old, unused)]
+    if not items:
+        return pause(act, old, "pause_requested")
+    invoice = backend.free(f"in_{stem(id)}_pause.{short(act.task)}")
+    paused = pause(act, old, "pause_requested", latest_invoice=invoice)
+    backend.made_by(invoice, act.origin)
+    drafted = invoices.draft(act, paused, invoice, "subscription_update", (), items, start=act.now_s, end=act.now_s)
+    _collect(act, invoices.finalize(act, drafted), collection.default_method_of(backend, old))
+    return backend.subscription(id)
+
+
+def _require_pausable(old: Subscription) -> None:
+    told = f"Subscription {old.id} cannot be paused:"
+    if not billing_mode.is_flexible(old):
+        raise refusal("parameter_invalid", f"{told} only subscriptions with `billing_mode[type]=flexible` can.")
+    if old.status != "active":
+        raise refusal("parameter_invalid", f"{told} its status is `{old.status}`, and only one that is `active` can be.")
+    if old.collection_method != "charge_automatically":
+        raise refusal("parameter_invalid", f"{told} only subscriptions with `collection_method` set to `charge_automatically` can be resumed.")
+    if old.says("pause_collection"):
+        raise refusal("parameter_invalid", f"{told} its collection is paused.")
+    if old.pending_update is not None:
+        raise refusal("parameter_invalid", f"{told} it has a pending update.")
+
+
+def _given_back(backend: Backend, old: Subscription, bill_for: Mapping[str, Any], now_s: int) -> tuple[Proration, ...]:
+    check(bill_for, _BILL_FOR, within="bill_for")
+    since = bill_for.get("unused_time_from") or {"type": "now"}
+    check(since, _UNUSED, ("type",), within="bill_for[unused_time_from]")
+    if bill_for.get("outstanding_usage_through"):
+        # Nothing is metered: there is no usage to bill.
+        check(bill_for["outstanding_usage_through"], _USAGE, ("type",), within="bill_for[outstanding_usage_through]")
+    if since["type"] == "none":
+        return ()
+    begins = since["type"] == "item_current_period_start"
+    return debits.unused(backend, old, {item.id: item.current_period_start if begins else now_s for item in old.items.data})
 
 
 def resume(act: Act, id: str, params: dict[str, Any]) -> Subscription:

@@ -10,7 +10,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from billsim.core.time import DAY_S
-from billsim.stripe import charges, collection, mandates, payment_intents, payment_methods
+from billsim.stripe import attachments, charges, collection, mandates, payment_intents, payment_methods
 from billsim.stripe.backend import Act, Backend
 from billsim.stripe.cards import AUTHENTICATION_REQUIRED, NOT_AUTHENTICATED, Outcome
 from billsim.stripe.lists import Page, page
@@ -77,8 +77,8 @@ _NEED_LEAVE = ("sepa_debit", "us_bank_account")
 
 def create(act: Act, id: str, params: dict[str, Any]) -> PaymentIntent:
     """A new payment, and with `confirm` its first try. Raises StripeError; where a try is declined (402) the payment is there nevertheless."""
-    currency = _currency(params["currency"])
-    _check_amount(params["amount"], currency)
+    currency = currency_of(params["currency"])
+    check_amount(params["amount"], currency)
     if not params.get("confirm"):
         for name in _CONFIRMING:
             if name in params and name != "use_stripe_sdk":
@@ -106,13 +106,15 @@ def create(act: Act, id: str, params: dict[str, Any]) -> PaymentIntent:
     return confirm(act, intent.id, {name: params[name] for name in _CONFIRMING if name in params})
 
 
-def _currency(given: str) -> str:
+def currency_of(given: str) -> str:
+    """A currency as objects have it. Raises StripeError for what is none."""
     if not (len(given) == 3 and given.isascii() and given.isalpha()):
         raise refusal("", f"Invalid currency: {given}.", param="currency")
     return given.lower()
 
 
-def _check_amount(amount: int, currency: str) -> None:
+def check_amount(amount: int, currency: str) -> None:
+    """Raise StripeError for what is too little or too much to be paid at once."""
     if amount < 1:
         raise refusal("parameter_invalid_integer", "This value must be greater than or equal to 1.", param="amount")
     least = _LEAST.get(currency, 1)
@@ -274,6 +276,7 @@ def _next_charge(act: Act, intent: PaymentIntent) -> str:
 def _taken(act: Act, intent: PaymentIntent, method: str, charge: str) -> None:
     if intent.says("capture_method") != "manual":
         payment_intents.succeed(act, intent, method, charge)
+        attachments.credit(act, intent.id)
         return
     payment_intents.authorize(act, intent, method, charge)
     act.backend.later(intent.id, (act.now_s + AUTHORIZED_FOR_S) * 1000, "let_go")
@@ -293,6 +296,7 @@ def answer(backend: Backend, id: str) -> None:
         if outcome.decline is None:
             charges.record_for(act, charge, intent, method, "succeeded")
             payment_intents.succeed(act, intent, method, charge)
+            attachments.credit(act, id)
         else:
             charges.record_for(act, charge, intent, method, "failed", outcome.decline)
             is_sepa = backend.payment_method(method).type == "sepa_debit"
@@ -343,18 +347,19 @@ def capture(act: Act, id: str, params: dict[str, Any]) -> PaymentIntent:
         message = f"This PaymentIntent could not be captured because it has a status of {intent.status}."
         raise _unexpected(intent, f"{message} Only a PaymentIntent with one of the following statuses may be captured: requires_capture.")
     amount = intent.amount if params.get("amount_to_capture") in (None, "") else params["amount_to_capture"]
-    _check_capture(amount, intent, "amount_to_capture")
+    check_capture(amount, intent.amount, "amount_to_capture", intent)
     return _captured(act, intent, amount, params)
 
 
-def _check_capture(amount: int, intent: PaymentIntent, param: str) -> None:
+def check_capture(amount: int, most: int, param: str, intent: PaymentIntent | None = None) -> None:
+    """Raise StripeError for what cannot be captured of an authorized payment."""
     kind = "invalid_request_error"
     if amount < 0:
         raise StripeError(400, kind, "", "Invalid non-negative integer", param=param, payment_intent=intent)
     if amount == 0:
         at_least = "This value must be greater than or equal to 1."
         raise StripeError(400, kind, "parameter_invalid_integer", at_least, param="amount", payment_intent=intent)
-    if amount > intent.amount:
+    if amount > most:
         raise StripeError(400, kind, "amount_too_large", _TOO_MUCH, payment_intent=intent)
 
 
@@ -364,20 +369,26 @@ def _captured(act: Act, intent: PaymentIntent, amount: int, params: dict[str, An
     metadata = merged_metadata(intent.metadata, params.get("metadata"))
     changed = replace(intent, kept=kept_of(told, _KEPT, intent.kept), metadata=metadata)
     payment_intents.succeed(act, changed, intent.payment_method, charge.id, amount)
+    attachments.credit(act, intent.id)
     return act.backend.payment_intent(intent.id)
 
 
 def capture_charge(act: Act, id: str, params: dict[str, Any]) -> Charge:
     """As `capture`, by the charge. Raises StripeError."""
     charge = act.backend.charge(id)
-    if charge.captured or charge.status != "succeeded" or charge.refunded:
-        code = "charge_already_captured" if charge.captured else "charge_already_refunded" if charge.refunded else ""
-        raise refusal(code, f"Charge {id} has already been {'captured' if charge.captured else 'refunded'}.")
+    require_capturable(charge)
     amount = charge.amount if params.get("amount") in (None, "") else params["amount"]
     intent = act.backend.payment_intent(charge.payment_intent or "")
-    _check_capture(amount, intent, "amount")
+    check_capture(amount, intent.amount, "amount", intent)
     _captured(act, intent, amount, params)
     return act.backend.charge(id)
+
+
+def require_capturable(charge: Charge) -> None:
+    """Raise StripeError for a charge of which nothing is left to be captured."""
+    if charge.captured or charge.status != "succeeded" or charge.refunded:
+        code = "charge_already_captured" if charge.captured else "charge_already_refunded" if charge.refunded else ""
+        raise refusal(code, f"Charge {charge.id} has already been {'captured' if charge.captured else 'refunded'}.")
 
 
 def update(act: Act, id: str, params: dict[str, Any]) -> PaymentIntent:
@@ -393,10 +404,10 @@ def update(act: Act, id: str, params: dict[str, Any]) -> PaymentIntent:
         if name in ("amount", "currency", "customer") and name in params and act.backend.invoice_of(intent) is not None:
             raise _unexpected(intent, f"This PaymentIntent belongs to an invoice: its {name} cannot be updated.", param=name)
     if "currency" in params:
-        fields["currency"] = _currency(params["currency"])
+        fields["currency"] = currency_of(params["currency"])
     currency = fields.get("currency", intent.currency)
     if "amount" in params:
-        _check_amount(params["amount"], currency)
+        check_amount(params["amount"], currency)
         fields["amount"] = params["amount"]
     _check_types(params.get("payment_method_types") or (), currency)
     if params.get("payment_method_types"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from billsim.core.ids import short
@@ -40,7 +41,7 @@ def give_back(act: Act, charge: Charge, amount: int, id: str, reason: str | None
     _require_refundable(act, charge, amount)
     behaviour = act.backend.cards.number(charge.payment_method)
     # What a bank was debited of it is sent back in its own time.
-    waits = behaviour.refunds == "pending" or behaviour.settles_s != 0
+    waits = charge.captured and (behaviour.refunds == "pending" or behaviour.settles_s != 0)
     refund = Refund(
         id=new_id(act.backend, "re", id or act.backend.free(f"re_{stem(charge.id)}.{short(act.task)}"), act.task),
         created=act.now_s,
@@ -53,8 +54,14 @@ def give_back(act: Act, charge: Charge, amount: int, id: str, reason: str | None
         reason=reason,
         status="pending" if waits else "succeeded",
         metadata=metadata,
+        kept=UNSET if charge.captured else {"balance_transaction": None},
     )
     act.put(refund)
+    if not charge.captured:
+        # No money has moved: the bank lets go of it.
+        act.emit("refund.created", refund)
+        charges.release(act, charge, "charge.refunded")
+        return refund
     given = None if waits else charges.refund(act, charge, amount)
     if waits or behaviour.refunds:
         act.backend.later(refund.id, (act.now_s + REFUND_S) * 1000, "refund")
@@ -122,7 +129,10 @@ def _nothing_to_refund(intent: str) -> StripeError:
 def _require_refundable(act: Act, charge: Charge, amount: int) -> None:
     if charge.status != "succeeded":
         raise _nothing_to_refund(charge.payment_intent or charge.id)
-    if not charge.captured and not charge.refunded:
+    if not charge.captured and not charge.refunded and charge.payment_intent is None:
+        if amount != charge.amount:
+            raise refusal("charge_not_refundable", f"Charge {charge.id} is uncaptured: it can only be refunded whole.", param="amount")
+    elif not charge.captured and not charge.refunded:
         message = (
             f"This uncaptured Charge was created by a PaymentIntent ({charge.payment_intent}). You must cancel the PaymentIntent to reverse the "
             "authorization instead of refunding the Charge directly. For more information, see "

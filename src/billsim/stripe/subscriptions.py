@@ -135,7 +135,7 @@ def give_up(act: Act, invoice: Invoice) -> None:
     action = act.backend.settings.final_subscription
     if action == "cancel":
         end(act, subscription, reason="payment_failed")
-    elif action == "mark_unpaid":
+    elif action == "mark_unpaid" and subscription.status != "paused":
         set_status(act, subscription, "unpaid")
     else:
         invoice_failed(act, invoice)

@@ -57,6 +57,22 @@ def customers(v1: Any, _: Sandbox) -> None:
     assert v1.customers.delete(ada).deleted is True
 
 
+def balances(v1: Any, _: Sandbox) -> None:
+    ada, of = v1.customers.create({"balance": -200}).id, v1.customers.balance_transactions
+    given = of.create(ada, {"amount": -300, "currency": "usd", "description": "sorry"})
+    assert (given.id[:6], given.ending_balance, given.type, given.description) == ("cbtxn_", -500, "adjustment", "sorry")
+    assert of.update(ada, given.id, {"metadata": {"a": "b"}}).metadata["a"] == of.retrieve(ada, given.id).metadata["a"] == "b"
+    v1.invoice_items.create({"customer": ada, "amount": 400, "currency": "usd"})
+    invoice = v1.invoices.create({"customer": ada, "pending_invoice_items_behavior": "include"})
+    assert v1.invoices.finalize_invoice(invoice.id).status == "paid"
+    told = of.list(ada, {"expand": ["data.invoice"]}).data
+    assert [(each.type, each.amount, each.ending_balance) for each in told] == [
+        ("applied_to_invoice", 400, -100), ("adjustment", -300, -500), ("initial", -200, -200),
+    ]  # fmt: skip
+    assert told[0].invoice.id == invoice.id
+    assert of.retrieve(ada, told[0].id).id == told[0].id
+
+
 def sources_and_methods(v1: Any, _: Sandbox) -> None:
     ada = v1.customers.create({}).id
     source = v1.sources.create({"type": "card", "token": "tok_visa"})
@@ -93,6 +109,8 @@ def subscriptions(v1: Any, sandbox: Sandbox) -> None:
     assert len(v1.subscription_items.list({"subscription": subscription.id}).data) == 2
     assert v1.subscription_items.delete(item.id).deleted is True
     assert v1.subscriptions.list({"customer": ada}).data[0].id == v1.subscriptions.retrieve(subscription.id).id
+    stopped = v1.subscriptions.pause(subscription.id, {"bill_for": {"unused_time_from": {"type": "none"}}})
+    assert (stopped.status, stopped.status_details.paused.subscription.type) == ("paused", "pause_requested")
     assert v1.subscriptions.cancel(subscription.id).status == "canceled"
     bob = v1.customers.create({}).id
     trial = {"trial_period_days": 1, "trial_settings": {"end_behavior": {"missing_payment_method": "pause"}}}
@@ -129,6 +147,10 @@ def invoices(v1: Any, _: Sandbox) -> None:
     v1.invoice_items.create({"customer": ada, "amount": 700, "currency": "usd"})
     due = {"collection_method": "send_invoice", "days_until_due": 7, "pending_invoice_items_behavior": "include"}
     sent = v1.invoices.finalize_invoice(v1.invoices.create({"customer": ada, **due}).id)
+    part = {"amount": 300, "currency": "usd", "customer": ada, "payment_method": "pm_card_visa", "confirm": True, "return_url": "https://x.com"}
+    partly = v1.invoices.attach_payment(sent.id, {"payment_intent": v1.payment_intents.create(part).id, "expand": ["payments"]})
+    assert (partly.amount_paid, partly.amount_remaining) == (300, 400)
+    assert sorted((each.is_default, each.status) for each in partly.payments.data) == [(False, "paid"), (True, "open")]
     note = v1.credit_notes.create({"invoice": sent.id, "amount": 100})
     assert v1.credit_notes.update(note.id, {"memo": "sorry"}).memo == v1.credit_notes.retrieve(note.id).memo == "sorry"
     assert [each.id for each in v1.credit_notes.list({"invoice": sent.id}).data] == [note.id]
@@ -183,6 +205,15 @@ def held_back(v1: Any, _: Sandbox) -> None:
     assert v1.charges.capture(held.latest_charge).captured is True
 
 
+def charged(v1: Any, _: Sandbox) -> None:
+    ada = v1.customers.create({"source": "tok_visa"}).id
+    charge = v1.charges.create({"amount": 500, "currency": "usd", "customer": ada, "capture": False})
+    assert (charge.source.object, charge.source.customer, charge.payment_intent) == ("card", ada, None)
+    assert v1.charges.capture(charge.id).balance_transaction is not None
+    alone = v1.charges.create({"amount": 500, "currency": "usd", "source": "tok_visa"})
+    assert (alone.source.brand, alone.payment_method, alone.customer) == ("Visa", alone.source.id, None)
+
+
 def set_ups(v1: Any, _: Sandbox) -> None:
     ada = whom(v1)
     intent = v1.setup_intents.create({"customer": ada})
@@ -219,7 +250,8 @@ def the_accounts_own(v1: Any, _: Sandbox) -> None:
 
 
 STORIES: tuple[Callable[[Any, Sandbox], None], ...] = (
-    customers, sources_and_methods, catalogue, subscriptions, invoices, owed, payments, taken_back, held_back, set_ups, the_accounts_own,
+    customers, balances, sources_and_methods, catalogue, subscriptions, invoices, owed, payments, taken_back, held_back, charged, set_ups,
+    the_accounts_own,
 )  # fmt: skip
 
 

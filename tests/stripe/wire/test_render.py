@@ -21,7 +21,7 @@ from tests.stripe.wire.views import CoreView
 KINDS = {
     "balance_transaction", "card", "charge", "credit_note", "customer", "dispute", "invoice", "invoice_payment", "invoiceitem", "line_item",
     "mandate", "payment_intent", "payment_method", "price", "product", "refund", "setup_intent", "source", "subscription", "subscription_item",
-    "test_helpers.test_clock", "webhook_endpoint",
+    "test_helpers.test_clock", "webhook_endpoint", "customer_balance_transaction",
 }  # fmt: skip
 # What the stories bring about, by kind.
 STATES = {

@@ -18,7 +18,7 @@ PATHS = {
     "invoiceitem": "invoiceitems/x", "mandate": "mandates/x", "payment_intent": "payment_intents/x", "payment_method": "payment_methods/x",
     "price": "prices/x", "product": "products/x", "refund": "refunds/x", "setup_intent": "setup_intents/x", "source": "sources/x",
     "subscription": "subscriptions/x", "subscription_item": "subscription_items/x", "test_helpers.test_clock": "test_helpers/test_clocks/x",
-    "webhook_endpoint": "webhook_endpoints/x",
+    "webhook_endpoint": "webhook_endpoints/x", "customer_balance_transaction": "customers/c/balance_transactions/x",
 }  # fmt: skip
 
 

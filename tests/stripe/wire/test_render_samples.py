@@ -91,5 +91,5 @@ def test_what_is_gone_is_in_a_sample(sampled: set[tuple[str, str]]) -> None:
 
 
 def test_the_samples_are_of_most_kinds(sampled: set[tuple[str, str]]) -> None:
-    none = {"credit_note", "invoice_payment", "source", "test_helpers.test_clock", "webhook_endpoint"}
+    none = {"credit_note", "customer_balance_transaction", "invoice_payment", "source", "test_helpers.test_clock", "webhook_endpoint"}
     assert {kind for kind, _ in sampled} == KINDS - none

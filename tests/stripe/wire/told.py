@@ -14,6 +14,7 @@ from billsim.stripe.invoice_payments import of_invoice
 from billsim.stripe.objects import (
     BalanceTransaction,
     Card,
+    CustomerBalanceTransaction,
     Dispute,
     EvidenceDetails,
     LegacyCard,
@@ -219,6 +220,37 @@ STORIES: dict[str, tuple[StripeSettings, tuple[Step, ...]]] = {
             days(45),
         ),
     ),
+    "is charged directly": (
+        StripeSettings(),
+        (
+            ask("charges.create", "ch_token", amount=500, currency="usd", source="tok_visa", description="a bed", statement_descriptor_suffix="BEDS"),
+            declined(ask("charges.create", "ch_stolen", amount=500, currency="usd", source="tok_visa_chargeDeclinedStolenCard")),
+            ask("customers.payment_sources.create", customer="cus_ada", source="tok_mastercard"),
+            ask("charges.create", "ch_held", amount=500, currency="usd", customer="cus_ada", capture=False, metadata={"bed": "1"}),
+            ask("charges.create", "ch_freed", amount=500, currency="usd", customer="cus_ada", capture=False),
+            ask("charges.capture", "ch_held", amount=400),
+            ask("refunds.create", charge="ch_freed"),
+            ask("sources.create", "src_iban", type="sepa_debit", sepa_debit={"iban": "AT611904300234573201"}, owner={"name": "Ada"}),
+            ask("charges.create", "ch_debit", amount=500, currency="eur", source="src_iban"),
+            days(14),
+        ),
+    ),
+    "pays in parts, and pauses": (
+        StripeSettings(),
+        (
+            ask("subscriptions.create", "sub_flexible", customer="cus_ada", items=[{"price": "price_pro_monthly"}]),
+            ask("invoices.create", "in_1", customer="cus_ada", collection_method="send_invoice", days_until_due=30),
+            ask("invoices.add_lines", "in_1", lines=[{"amount": 1000, "description": "a bed"}]),
+            ask("invoices.finalize_invoice", "in_1"),
+            ask("payment_intents.create", "pi_part", amount=400, currency="usd", customer="cus_ada", payment_method="pm_ada"),
+            ask("invoices.attach_payment", "in_1", payment_intent="pi_part"),
+            ask("payment_intents.confirm", "pi_part", return_url="https://example.com"),
+            days(10),
+            ask("subscriptions.pause", "sub_flexible", invoicing_behavior="invoice"),
+            days(20),
+            ask("subscriptions.resume", "sub_flexible"),
+        ),
+    ),
     "is billed flexibly": (
         StripeSettings(upcoming_days=3, will_be_due_days=2),
         (
@@ -247,6 +279,7 @@ BESIDE = (
     BalanceTransaction(id="txn_other", amount=-1, fee=0, net=-1, created=START_S, currency="usd"),
     Dispute(id="dp_asked", created=START_S, amount=5, charge="ch_gone", currency="usd", status="warning_needs_response",
             evidence_details=EvidenceDetails(START_S + DAY_S)),
+    CustomerBalanceTransaction(id="cbtxn_1", created=START_S, amount=-500, currency="usd", customer="cus_ada", ending_balance=-500),
     LegacyCard(id="card_ada", created=START_S, customer="cus_ada", card=Card("amex", "0005")),
     Product(id="prod_bed", created=START_S, name="Bed"),
     Source(id="src_ada", created=START_S, customer="cus_ada", card=Card()),

@@ -11,6 +11,7 @@ from billsim.stripe.objects.book import Book, StripeError
 from billsim.stripe.objects.customers import (
     Card,
     Customer,
+    CustomerBalanceTransaction,
     InvoiceSettings,
     ItemList,
     LegacyCard,
@@ -71,6 +72,7 @@ __all__ = [
     "CreditNote",
     "CreditNoteRefund",
     "Customer",
+    "CustomerBalanceTransaction",
     "Deleted",
     "Dispute",
     "DisputeStatus",

@@ -33,6 +33,19 @@ class Customer(StripeObject, frozen=True, gc=False, kw_only=True):
     invoice_settings: InvoiceSettings = InvoiceSettings()
 
 
+class CustomerBalanceTransaction(StripeObject, frozen=True, gc=False, kw_only=True):
+    """https://docs.stripe.com/api/customer_balance_transactions/object: an `amount` below 0 is credit; `ending_balance` is the balance after it."""
+
+    object: Literal["customer_balance_transaction"] = "customer_balance_transaction"
+    amount: int
+    currency: str
+    customer: str
+    ending_balance: int
+    type: str = "adjustment"
+    invoice: str | None = None
+    credit_note: str | None = None
+
+
 class Card(msgspec.Struct, frozen=True, gc=False):
     """The card of a payment method. `details` holds what else the API tells of it, where that is known: `country`, `funding`, `checks`."""
 

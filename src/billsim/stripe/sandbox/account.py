@@ -34,6 +34,7 @@ _OWNERS = ("customer", "subscription", "invoice", "subscription_item", "charge",
 _PREFIXES = {
     "customers.create": "cus",
     "customers.payment_sources.create": "card",
+    "customers.balance_transactions.create": "cbtxn",
     "sources.create": "src",
     "payment_methods.create": "pm",
     "products.create": "prod",
@@ -44,6 +45,7 @@ _PREFIXES = {
     "invoice_items.create": "ii",
     "payment_intents.create": "pi",
     "setup_intents.create": "seti",
+    "charges.create": "ch",
     "refunds.create": "re",
     "credit_notes.create": "cn",
 }

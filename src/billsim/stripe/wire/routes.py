@@ -68,6 +68,14 @@ customers.payment_sources.retrieve GET    /v1/customers/{customer}/sources/{id} 
 customers.payment_sources.update   POST   /v1/customers/{customer}/sources/{id}           CustomerPaymentSourceUpdateParams     card
 customers.payment_sources.delete   DELETE /v1/customers/{customer}/sources/{id}           CustomerPaymentSourceDeleteParams     card-
 customers.payment_sources.list     GET    /v1/customers/{customer}/sources                CustomerPaymentSourceListParams       card[]
+customers.balance_transactions.create POST /v1/customers/{customer}/balance_transactions \
+    CustomerBalanceTransactionCreateParams customer_balance_transaction
+customers.balance_transactions.retrieve GET /v1/customers/{customer}/balance_transactions/{id} \
+    CustomerBalanceTransactionRetrieveParams customer_balance_transaction
+customers.balance_transactions.update POST /v1/customers/{customer}/balance_transactions/{id} \
+    CustomerBalanceTransactionUpdateParams customer_balance_transaction
+customers.balance_transactions.list GET /v1/customers/{customer}/balance_transactions \
+    CustomerBalanceTransactionListParams customer_balance_transaction[]
 sources.create                     POST   /v1/sources                                     SourceCreateParams                    source
 sources.retrieve                   GET    /v1/sources/{id}                                SourceRetrieveParams                  source
 sources.detach                     DELETE /v1/customers/{customer}/sources/{id}           SourceDetachParams                    source-
@@ -91,6 +99,7 @@ subscriptions.create               POST   /v1/subscriptions                     
 subscriptions.retrieve             GET    /v1/subscriptions/{id}                          SubscriptionRetrieveParams            subscription
 subscriptions.update               POST   /v1/subscriptions/{id}                          SubscriptionUpdateParams              subscription
 subscriptions.cancel               DELETE /v1/subscriptions/{id}                          SubscriptionCancelParams              subscription
+subscriptions.pause                POST   /v1/subscriptions/{id}/pause                    SubscriptionPauseParams               subscription
 subscriptions.resume               POST   /v1/subscriptions/{id}/resume                   SubscriptionResumeParams              subscription
 subscriptions.migrate              POST   /v1/subscriptions/{id}/migrate                  SubscriptionMigrateParams             subscription
 subscriptions.list                 GET    /v1/subscriptions                               SubscriptionListParams                subscription[]
@@ -107,6 +116,7 @@ invoices.delete                    DELETE /v1/invoices/{id}                     
 invoices.list                      GET    /v1/invoices                                    InvoiceListParams                     invoice[]
 invoices.finalize_invoice          POST   /v1/invoices/{id}/finalize                      InvoiceFinalizeInvoiceParams          invoice
 invoices.pay                       POST   /v1/invoices/{id}/pay                           InvoicePayParams                      invoice
+invoices.attach_payment            POST   /v1/invoices/{id}/attach_payment                InvoiceAttachPaymentParams            invoice
 invoices.send_invoice              POST   /v1/invoices/{id}/send                          InvoiceSendInvoiceParams              invoice
 invoices.void_invoice              POST   /v1/invoices/{id}/void                          InvoiceVoidInvoiceParams              invoice
 invoices.mark_uncollectible        POST   /v1/invoices/{id}/mark_uncollectible            InvoiceMarkUncollectibleParams        invoice
@@ -136,6 +146,7 @@ setup_intents.list                 GET    /v1/setup_intents                     
 setup_intents.confirm              POST   /v1/setup_intents/{id}/confirm                  SetupIntentConfirmParams              setup_intent
 setup_intents.cancel               POST   /v1/setup_intents/{id}/cancel                   SetupIntentCancelParams               setup_intent
 mandates.retrieve                  GET    /v1/mandates/{id}                               MandateRetrieveParams                 mandate
+charges.create                     POST   /v1/charges                                     ChargeCreateParams                    charge
 charges.retrieve                   GET    /v1/charges/{id}                                ChargeRetrieveParams                  charge
 charges.update                     POST   /v1/charges/{id}                                ChargeUpdateParams                    charge
 charges.list                       GET    /v1/charges                                     ChargeListParams                      charge[]

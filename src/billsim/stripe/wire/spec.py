@@ -133,7 +133,7 @@ _SCALARS: Mapping[Any, str] = {str: "string", int: "integer", bool: "boolean", f
 
 def _named(name: str) -> Any:
     """What the SDK's annotations call by a name; its modules are loaded when they are asked. Raises KeyError."""
-    for space in (_params, _test_helpers, stripe, stripe.test_helpers, stripe.billing, stripe.issuing, typing):
+    for space in (_params, _test_helpers, stripe, stripe.test_helpers, stripe.billing, stripe.issuing, stripe.checkout, typing):
         with suppress(AttributeError):
             return getattr(space, name)
     if name.endswith("Resource"):  # how the SDK calls what one of its own classes would hide

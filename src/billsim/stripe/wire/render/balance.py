@@ -18,7 +18,7 @@ def moved_by(thing: Charge | Refund) -> BalanceTransaction | None:
         fee = (amount * PER_MILLE + 500) // 1000 + FIXED if amount else 0
     else:
         amount, fee, kind = (-thing.amount if thing.status == "succeeded" else 0), 0, "refund"
-    if not amount:
+    if not amount or thing.says("balance_transaction", amount) is None:
         return None
     id = _PREFIX + thing.id.partition("_")[2]
     return BalanceTransaction(id=id, amount=amount, fee=fee, net=amount - fee, created=thing.created, currency=thing.currency, type=kind)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from billsim.stripe.objects import BalanceTransaction, Card, Charge, Dispute, PaymentMethod, Refund
+from billsim.stripe.objects import BalanceTransaction, Card, Charge, Dispute, LegacyCard, PaymentMethod, Refund, Source
 from billsim.stripe.wire.render import methods
 from billsim.stripe.wire.render.balance import moved_by, mover
 from billsim.stripe.wire.render.base import Rendered, View
@@ -79,7 +79,7 @@ def charge(thing: Charge, view: View) -> Rendered:
         "refunded": thing.refunded,
         "review": None,
         "shipping": shipping(says("shipping")),
-        "source": None,
+        "source": _source(thing, view) if thing.payment_intent is None else None,
         "source_transfer": None,
         "statement_descriptor": says("statement_descriptor"),
         "statement_descriptor_suffix": says("statement_descriptor_suffix"),
@@ -87,6 +87,14 @@ def charge(thing: Charge, view: View) -> Rendered:
         "transfer_data": None,
         "transfer_group": says("transfer_group"),
     }
+
+
+def _source(thing: Charge, view: View) -> Rendered | None:
+    """What was charged without a payment intent, as long as it is there."""
+    found = view.find(thing.payment_method or "")
+    if isinstance(found, LegacyCard):
+        return methods.legacy_card(found, view)
+    return methods.source(found, view) if isinstance(found, Source) else None
 
 
 def outcome(thing: Charge, view: View) -> Rendered:

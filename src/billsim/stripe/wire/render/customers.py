@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from billsim.stripe.naming import invoice_prefix
-from billsim.stripe.objects import Customer, Source
+from billsim.stripe.objects import Customer, CustomerBalanceTransaction, Source
 from billsim.stripe.wire.render.base import Rendered, View
 from billsim.stripe.wire.render.methods import legacy_card, source
 from billsim.stripe.wire.render.parts import address, book_of, shipping, sublist
@@ -91,3 +91,24 @@ def nothing(thing: Customer, view: View) -> Any:
 def no_credit(thing: Customer, view: View) -> Any:
     """The balances in other currencies, of which there is none."""
     return {thing.currency: thing.balance} if thing.currency else {}
+
+
+def balance_transaction(thing: CustomerBalanceTransaction, view: View) -> Rendered:
+    """https://docs.stripe.com/api/customer_balance_transactions/object"""
+    return {
+        "id": thing.id,
+        "object": "customer_balance_transaction",
+        "amount": thing.amount,
+        "checkout_session": None,
+        "created": thing.created,
+        "credit_note": thing.credit_note,
+        "currency": thing.currency,
+        "customer": thing.customer,
+        "customer_account": None,
+        "description": thing.says("description"),
+        "ending_balance": thing.ending_balance,
+        "invoice": thing.invoice,
+        "livemode": view.livemode,
+        "metadata": thing.metadata,
+        "type": thing.type,
+    }

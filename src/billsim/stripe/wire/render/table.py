@@ -16,6 +16,7 @@ RENDERERS: Mapping[str, Renderer] = {
     "charge": charges.charge,
     "credit_note": credit_notes.credit_note,
     "customer": customers.customer,
+    "customer_balance_transaction": customers.balance_transaction,
     "dispute": charges.dispute,
     "invoice": invoices.invoice,
     "invoice_payment": invoices.invoice_payment,
