@@ -9,6 +9,7 @@ import pytest
 from billsim.core.at_least_once import Done, Parcel
 from billsim.core.choices import Seeded
 from billsim.core.kernel import Kernel, Unwatched
+from billsim.core.signature import sign
 from billsim.core.trace import MessageRecord
 from billsim.pipe import ingress
 from billsim.pipe.event_filter import REMEMBERED_MS, EventFilter
@@ -205,14 +206,14 @@ def test_a_duplicate_is_a_second_event_object_for_one_change() -> None:
 def test_the_signature_is_the_hmac_of_the_standard_library(secret: str) -> None:
     """Also for keys of a whole block (64 bytes) and beyond."""
     mac = hmac.new(secret.encode(), b"1000." + BODY, "sha256").hexdigest()
-    assert ingress.sign(BODY, secret, 1_000) == f"t=1000,v1={mac}"
+    assert sign(BODY, secret, 1_000) == f"t=1000,v1={mac}"
 
 
 BODY = b'{"id":"evt_1"}'
 
 
 def header(stamp: int = 1_000, secret: str = "whsec_fake", body: bytes = BODY) -> str:
-    return ingress.sign(body, secret, stamp)
+    return sign(body, secret, stamp)
 
 
 def test_a_signature_verifies_within_the_tolerance() -> None:
@@ -239,7 +240,7 @@ def test_a_signature_that_is_wrong_old_or_missing_is_refused(bad: str, now_s: in
 
 def test_the_header_is_what_stripe_documents() -> None:
     """HMAC-SHA256 of `1000.{}` under the key `k`, computed with `openssl dgst -sha256 -hmac k`."""
-    assert ingress.sign(b"{}", "k", 1_000) == "t=1000,v1=" + OPENSSL
+    assert sign(b"{}", "k", 1_000) == "t=1000,v1=" + OPENSSL
 
 
 OPENSSL = "d5690a3867c04543c5fb93338af07f30d5928ffe44304be02fb636f6b46b42c9"

@@ -14,6 +14,7 @@ from billsim.core.at_least_once import BACKOFF_JITTER, Done, Parcel, Retry
 from billsim.core.choices import Choices
 from billsim.core.kernel import Kernel
 from billsim.core.latency import WEBHOOK
+from billsim.core.signature import sign
 from billsim.core.time import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
 from billsim.core.trace import MessageRecord
 from billsim.pipe import ingress, pubsub
@@ -199,7 +200,7 @@ class Pipe:
     def _sign_and_verify(self, event: Event, now_s: int) -> None:
         """Each try is stamped and signed as it is made."""
         body = _encode(event)
-        ingress.verify(body, ingress.sign(body, self._secret, now_s), self._secret, now_s)
+        ingress.verify(body, sign(body, self._secret, now_s), self._secret, now_s)
 
     def _refused(self, post: Post) -> None:
         """Stripe got no 2xx: it backs off and posts again, or has tried for three days and gives up."""

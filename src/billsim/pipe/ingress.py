@@ -1,23 +1,16 @@
-"""The ingress: Stripe's signature, made on one side of the wire and verified on the other.
-
-Scheme: https://docs.stripe.com/webhooks#verify-manually. HMAC-SHA256 over `<t>.<body>`, sent as `t=<t>,v1=<hex>`.
-"""
+"""The ingress: Stripe's signature, verified as the platform does."""
 
 from __future__ import annotations
 
 import hmac
-from functools import cache
+
+from billsim.core import signature
 
 TOLERANCE_S = 300
 
 
 class SignatureError(Exception):
     """A delivery whose signature does not verify; the ingress answers 400."""
-
-
-def sign(body: bytes, secret: str, now_s: int) -> str:
-    """The `Stripe-Signature` header of one delivery attempt."""
-    return f"t={now_s},v1={_mac(body, secret, now_s)}"
 
 
 def verify(body: bytes, header: str, secret: str, now_s: int) -> None:
@@ -30,7 +23,7 @@ def verify(body: bytes, header: str, secret: str, now_s: int) -> None:
             stamp = int(part[2:])
     if stamp is None or not macs:
         raise SignatureError("the header has no stamp or no v1 signature")
-    expected = _mac(body, secret, stamp)
+    expected = signature.mac(body, secret, stamp)
     for mac in macs:
         if hmac.compare_digest(expected, mac):
             break
@@ -38,16 +31,3 @@ def verify(body: bytes, header: str, secret: str, now_s: int) -> None:
         raise SignatureError("no v1 signature is the body's")
     if abs(now_s - stamp) > TOLERANCE_S:
         raise SignatureError("the stamp is outside the tolerance")
-
-
-def _mac(body: bytes, secret: str, stamp: int) -> str:
-    mac = _keyed(secret).copy()
-    mac.update(b"%d." % stamp)
-    mac.update(body)
-    return mac.hexdigest()
-
-
-@cache
-def _keyed(secret: str) -> hmac.HMAC:
-    """An HMAC with the key already in it: that is half the work of a short body."""
-    return hmac.new(secret.encode(), digestmod="sha256")

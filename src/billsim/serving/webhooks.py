@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from billsim.pipe.ingress import sign
+from billsim.core.signature import sign
 
 # Seconds after a failure; Stripe does not publish its own, which take hours.
 RETRY_S = (5.0, 60.0, 600.0)

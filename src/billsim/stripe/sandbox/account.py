@@ -15,7 +15,7 @@ from billsim.core.time import DAY_S
 from billsim.stripe.api import CardBehaviour, Stripe
 from billsim.stripe.lists import Page
 from billsim.stripe.objects import Book, Emitted, Event, EventData, EventRequest, Price, StripeError
-from billsim.stripe.objects.account import TestClock
+from billsim.stripe.objects.account import TestClock, WebhookEndpoint
 from billsim.stripe.params import refusal
 from billsim.stripe.sandbox.clocks import Clocks, Part
 from billsim.stripe.sandbox.ids import PublicIds
@@ -110,9 +110,8 @@ class Sandbox:
 
     def listen(self, url: str, events: Sequence[str] = ("*",), *, secret: str = "") -> str:
         """Send events there, as if an endpoint had been made through the API; answers the secret that it is to verify with. Raises StripeError."""
+        made = self._endpoint({"url": url, "enabled_events": list(events)}, secret)
         self._performed += 1
-        secret = secret or self._ids.shaped("whsec", f"secret/{self._performed}")
-        made = self._outgoing.create(self._ids.made("we", self._performed), secret, {"url": url, "enabled_events": list(events)}, self.now_s)
         return made.secret
 
     def now_of(self, clock: str) -> int:
@@ -149,6 +148,11 @@ class Sandbox:
         shared = [self.view.prices, self.view.products, self._outgoing.memory(), self._clocks.memory(), self._ids.memory()]
         counted = [self._performed, self._told, self.door.memory()]
         return xxh3_128_hexdigest(msgspec.json.encode([parts, shared, counted], order="deterministic", enc_hook=repr))
+
+    def _endpoint(self, params: dict[str, Any], secret: str = "") -> WebhookEndpoint:
+        """A new endpoint, with a secret of its own unless one is given."""
+        number = self._performed + 1
+        return self._outgoing.create(self._ids.made("we", number), secret or self._ids.shaped("whsec", f"secret/{number}"), params, self.now_s)
 
     def _at_the_bank(self, id: str, act: str, **how: Any) -> Any:
         inside = self._ids.inward(id)
@@ -216,7 +220,7 @@ class Sandbox:
             case "events", _:
                 return outgoing.list_events(params)
             case "webhook_endpoints", "create":
-                found: Any = outgoing.create(self._ids.made("we", number), self._ids.shaped("whsec", f"secret/{number}"), params, self.now_s)
+                found: Any = self._endpoint(params)
             case "webhook_endpoints", "retrieve":
                 return outgoing.retrieve(id)
             case "webhook_endpoints", "list":

@@ -10,13 +10,13 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec.structs import replace
 
+from billsim.core.signature import sign
 from billsim.core.time import DAY_MS
 from billsim.stripe.lists import PAGES, Page
 from billsim.stripe.objects import Deleted, Emitted, StripeError
 from billsim.stripe.objects.account import WebhookEndpoint
 from billsim.stripe.params import Types, check, merged_metadata, refusal
 from billsim.stripe.wire.render import Rendered
-from billsim.stripe.wire.signature import signed
 
 KEPT_MS = 30 * DAY_MS
 MOST_ENDPOINTS = 16
@@ -43,7 +43,7 @@ class Delivery(NamedTuple):
 
     def signature(self, at_s: int) -> str:
         """The header `Stripe-Signature` of an attempt at an instant, in unix seconds; each attempt has its own."""
-        return signed(self.body, self.secret, at_s)
+        return sign(self.body, self.secret, at_s)
 
 
 class _Told(msgspec.Struct, frozen=True):
