@@ -44,7 +44,8 @@ _KINDS = tuple(BROUGHT_BY)
 class Branches(NamedTuple):
     """What a gather reads: store -> how long that takes, and how long the slowest takes; how many of these are round trips to stores and to Stripe.
 
-    `rows` are the stores in the order of an AccountState, '' for one that is not read; `objects` says of each kind at Stripe whether it is.
+    `rows` are the stores in the order of an AccountState, '' for one that is not read; `objects` says of each kind at Stripe whether it is, and
+    `left_out` are the places, in the order of a StripeState, of those that are not.
     """
 
     reads: dict[str, Quantiles]
@@ -53,6 +54,7 @@ class Branches(NamedTuple):
     stripe_trips: int
     rows: tuple[str, ...]
     objects: tuple[bool, ...]
+    left_out: tuple[int, ...]
 
 
 @cache
@@ -65,16 +67,18 @@ def branches(parts: tuple[str, ...]) -> Branches:
     rows = tuple(store if store in reads else "" for store in _STORES)
     store_trips = sum(bool(store) for store in rows)
     objects = tuple(request in reads for request in BROUGHT_BY.values())
-    return Branches(reads, slowest(list(reads.values())), store_trips, len(reads) - store_trips, rows, objects)
+    left_out = tuple(place for place, asked in enumerate(objects) if not asked)
+    return Branches(reads, slowest(list(reads.values())), store_trips, len(reads) - store_trips, rows, objects, left_out)
 
 
 def read_instants(undone: Sequence[Undo], parts: tuple[str, ...], label: str, began_ms: int, ended_ms: int, choices: Choices) -> dict[str, int]:
     """When the gather `label` read each branch that has moved since it began: each takes its own time, and none longer than the slowest."""
     reads, found = branches(parts).reads, dict[str, int]()
-    for undo in undone:
-        store = BROUGHT_BY.get(undo.store, undo.store)
-        if undo.at > began_ms and store in reads and store not in found:
-            found[store] = min(began_ms + choices.ask(f"{label}/{store}", reads[store]), ended_ms)
+    for at, moved, _, _ in undone:
+        if at > began_ms:
+            store = BROUGHT_BY.get(moved, moved)
+            if store in reads and store not in found:
+                found[store] = min(began_ms + choices.ask(f"{label}/{store}", reads[store]), ended_ms)
     return found
 
 
@@ -86,14 +90,13 @@ def gathered(
     `read_at` is when each branch was read that moved meanwhile, and `sharers` all accounts of the customer. `objects`: what Stripe says that it has
     now, in the order of a StripeState; where it was not asked, that is looked up in its book.
     """
-    rows, many, stripe = shard.rows, shard.many, on_the_books(shard) if objects is None else objects
+    rows, many, stripe, read = shard.rows, shard.many, on_the_books(shard) if objects is None else list(objects), branches(parts)
+    for place in read.left_out:
+        stripe[place] = {} if place else None
     if read_at:
-        rows, many, stripe = _as_of(shard.undo, read_at, rows, many, stripe)
+        rows, many = _as_of(shard.undo, read_at, rows, many, stripe)
     given_up(shard)
-    read = branches(parts)
     dunning, profile, customer, ledger, entitlements, ope, zones = read.rows
-    if parts:
-        stripe = [objects if asked else nothing for objects, asked, nothing in zip(stripe, read.objects, _nothing(), strict=True)]
     return AccountState(
         shard.account,
         rows.get(dunning),
@@ -123,19 +126,20 @@ def on_the_books(shard: Shard) -> list[Any]:
     """The customer's objects at Stripe as they stand, as a StripeState has them."""
     book = shard.stripe
     if book is None:
-        return _nothing()
+        return [None, {}, {}, {}, {}, {}]
     return [book.customer, book.payment_methods, book.subscriptions, book.invoices, book.payment_intents, book.charges]
 
 
-def _nothing() -> list[Any]:
-    return [None, {}, {}, {}, {}, {}]
-
-
-def _as_of(undone: Sequence[Undo], read_at: Mapping[str, int], rows: Rows, many: Kept, stripe: list[Any]) -> tuple[Rows, Kept, list[Any]]:
-    """The rows and objects with every write taken back that came after the instant at which its branch was read; copies only what that changes."""
-    rows, many, stripe = dict(rows), dict(many), list(stripe)
+def _as_of(undone: Sequence[Undo], read_at: Mapping[str, int], rows: Rows, many: Kept, stripe: list[Any]) -> tuple[Rows, Kept]:
+    """The rows with every write taken back that came after the instant at which its branch was read, and the objects too, in their list; copies only
+    what that changes.
+    """
+    rows, many = dict(rows), dict(many)
     copied: list[str] = []
-    for store, key, old in [(undo.store, undo.key, undo.old) for undo in reversed(undone) if _is_later(undo, read_at)]:
+    for at, store, key, old in reversed(undone):
+        instant = read_at.get(BROUGHT_BY.get(store, store))
+        if instant is None or at <= instant:
+            continue
         if store == "stripe.customer":
             stripe[0] = old
             continue
@@ -151,10 +155,4 @@ def _as_of(undone: Sequence[Undo], read_at: Mapping[str, int], rows: Rows, many:
             kept.pop(key, None)
         else:
             kept[key] = old
-    return rows, many, stripe
-
-
-def _is_later(undo: Undo, read_at: Mapping[str, int]) -> bool:
-    """The write came after the instant at which its branch was read."""
-    instant = read_at.get(BROUGHT_BY.get(undo.store, undo.store))
-    return instant is not None and undo.at > instant
+    return rows, many
