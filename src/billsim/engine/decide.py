@@ -36,7 +36,7 @@ def decide(state: AccountState, now_ms: int, policy: DunningPolicy) -> Decision:
         return NOT_OURS
     owed = [invoice for invoice in state.stripe.invoices.values() if invoice.status in OWED and invoice.amount_remaining > 0]
     debts = _debts(state, owed, now_ms, policy) if owed else []
-    bad = [debt for debt in debts if debt.status == BAD_DEBT]
+    bad = [debt for debt in debts if debt.status == BAD_DEBT] if debts else []
     status = debts[0].status if debts else HEALTHY
     bad_since_ms = min([debt.bad_ms for debt in bad if debt.bad_ms is not None]) if bad else None
     banned = bad_since_ms is not None and bad_since_ms + policy.ban_after_ms <= now_ms
@@ -62,8 +62,9 @@ def governed(state: AccountState, policy: DunningPolicy) -> bool:
     """
     if state.profile is not None and state.profile.account_type in policy.contract_types:
         return False
-    known = state.customer is not None and bool(state.customer.stripe_customer) and state.stripe.customer is not None
-    return known and not state.shared_with
+    if state.customer is None or not state.customer.stripe_customer or state.stripe.customer is None:
+        return False
+    return not state.shared_with
 
 
 # -- what is owed ----------------------------------------------------------------------------------------------------------------------
@@ -72,7 +73,8 @@ def governed(state: AccountState, policy: DunningPolicy) -> bool:
 def _debts(state: AccountState, owed: list[Invoice], now_ms: int, policy: DunningPolicy) -> list[Debt]:
     """What of the unsettled invoices is debt, the one that decides first: the worst, then the earliest."""
     debts = [debt_of(state, invoice, now_ms, policy) for invoice in owed if is_debt(state, invoice, now_ms)]
-    debts.sort(key=lambda debt: (-LEVEL[debt.status], debt.invoice.created, debt.invoice.id))
+    if len(debts) > 1:
+        debts.sort(key=lambda debt: (-LEVEL[debt.status], debt.invoice.created, debt.invoice.id))
     return debts
 
 
@@ -89,8 +91,10 @@ def _attempted(invoice: Invoice) -> bool:
 
 def _never_started(state: AccountState, invoice: Invoice) -> bool:
     """An abandoned first invoice: nothing was ever delivered for it."""
+    if invoice.billing_reason != "subscription_create":
+        return False
     subscription = _subscription(state, invoice)
-    return invoice.billing_reason == "subscription_create" and subscription is not None and subscription.status in NEVER_STARTED
+    return subscription is not None and subscription.status in NEVER_STARTED
 
 
 def _pending_update(state: AccountState, invoice: Invoice) -> bool:
@@ -222,10 +226,10 @@ def _customer_metadata(state: AccountState, policy: DunningPolicy, bad_since_ms:
 
 def _invoice_metadata(state: AccountState, policy: DunningPolicy, bad: list[Debt]) -> dict[str, dict[str, str]]:
     """The governed keys of each invoice that has any, or should."""
-    governed = (policy.bad_debt_key, policy.bad_debt_amount_key)
-    wanted: dict[str, dict[str, str]] = {
-        id: {} for id, invoice in state.stripe.invoices.items() if invoice.metadata and any(invoice.metadata.get(key) for key in governed)
-    }
+    wanted: dict[str, dict[str, str]] = {}
+    for id, invoice in state.stripe.invoices.items():
+        if (held := invoice.metadata) and (held.get(policy.bad_debt_key) or held.get(policy.bad_debt_amount_key)):
+            wanted[id] = {}
     for debt in bad:
         wanted[debt.invoice.id] = {policy.bad_debt_key: "true", policy.bad_debt_amount_key: str(debt.invoice.amount_remaining)}
     return wanted
@@ -245,8 +249,9 @@ def _entitlements(state: AccountState, level: int) -> dict[str, str]:
                 plans.setdefault(item.product, FREE)
     if level >= LEVEL[BAD_DEBT]:
         plans = dict.fromkeys(plans, NONE if level == BANNED_LEVEL else FREE)
-    if state.entitlements.keys() != plans.keys():
-        plans.update({product: FREE for product, row in state.entitlements.items() if product not in plans and row.plan not in (FREE, NONE)})
+    for product, row in state.entitlements.items():
+        if product not in plans and row.plan not in (FREE, NONE):
+            plans[product] = FREE
     return plans
 
 
@@ -256,7 +261,7 @@ def _next_boundary(policy: DunningPolicy, owed: list[Invoice], debts: list[Debt]
     if bad_since_ms is not None:
         instants.append(bad_since_ms + policy.ban_after_ms)
     instants += [invoice.due_date * SECOND_MS for invoice in owed if invoice.due_date is not None]
-    return min((instant for instant in instants if instant > now_ms), default=None)
+    return min([instant for instant in instants if instant > now_ms], default=None)
 
 
 # -- consequences ----------------------------------------------------------------------------------------------------------------------
@@ -265,7 +270,7 @@ def _next_boundary(policy: DunningPolicy, owed: list[Invoice], debts: list[Debt]
 def _consequences(state: AccountState, policy: DunningPolicy, debts: list[Debt], bad_since_ms: int | None, level: int) -> tuple[Consequence, ...]:
     """What is called for and not yet done, in the order in which it is to happen."""
     done = state.dunning.done if state.dunning is not None else ()
-    called = _recovered(state, policy, level)
+    called = _recovered(state, policy) if level < LEVEL[BAD_DEBT] else []
     if done:
         called = _unban(done, level) + called
     if debts:
@@ -310,18 +315,15 @@ def _to_cancel(state: AccountState) -> list[str]:
     return keys
 
 
-def _recovered(state: AccountState, policy: DunningPolicy, level: int) -> list[Consequence]:
+def _recovered(state: AccountState, policy: DunningPolicy) -> list[Consequence]:
     """The good news about the latest bad debt that was paid; never about one that was voided."""
-    if level >= LEVEL[BAD_DEBT]:
-        return []
-    most = policy.max_attempts
-    paid = [
-        invoice
-        for invoice in state.stripe.invoices.values()
-        if invoice.status == "paid"
-        and (invoice.attempt_count >= most or invoice.status_transitions.marked_uncollectible_at is not None)
-        and _was_bad(state, invoice, policy)
-    ]
+    paid, most = [], policy.max_attempts
+    for invoice in state.stripe.invoices.values():
+        if invoice.status != "paid":
+            continue
+        given_up = invoice.attempt_count >= most or invoice.status_transitions.marked_uncollectible_at is not None
+        if given_up and _was_bad(state, invoice, policy):
+            paid.append(invoice)
     if not paid:
         return []
     latest = max(paid, key=lambda invoice: (invoice.status_transitions.paid_at, invoice.created, invoice.id))

@@ -124,14 +124,23 @@ def _invoices(state: AccountState, decision: Decision, policy: DunningPolicy) ->
 
 def entitlement_changes(state: AccountState, decision: Decision) -> dict[str, str]:
     """The products whose plan is not what was decided, with the plan to be."""
-    held = state.entitlements
-    return {product: plan for product, plan in decision.entitlements.items() if product not in held or held[product].plan != plan}
+    held, changes = state.entitlements, {}
+    for product, plan in decision.entitlements.items():
+        row = held.get(product)
+        if row is None or row.plan != plan:
+            changes[product] = plan
+    return changes
 
 
 def zones_behind(state: AccountState, plans: Mapping[str, str]) -> dict[str, str]:
     """The zones whose level is not that of the account's plans (by product), with the level to be. Without a plan for zones, none is."""
     level = plans.get(LEVEL_OF)
-    return {} if level is None else {name: level for name, zone in state.zones.items() if zone.plan != level}
+    behind: dict[str, str] = {}
+    if level is not None:
+        for name, zone in state.zones.items():
+            if zone.plan != level:
+                behind[name] = level
+    return behind
 
 
 def interrupted(state: AccountState) -> tuple[Consequence, ...]:

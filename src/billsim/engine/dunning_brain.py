@@ -45,7 +45,8 @@ class DunningBrain:
             decision = self._decide(state, now_ms, self._policy)
             if not decision.applies:
                 return
-            if (yield from ended.follow(state)):
+            if over := ended.ended_unowed(state):
+                yield from ended.follow(state, over)
                 continue
             plan = diff(state, decision, self._policy, now_ms)
             if plan is not NOTHING:
@@ -63,13 +64,22 @@ class DunningBrain:
                     continue
             if zones_behind(state, decision.entitlements):
                 yield orders.plan_levels(state.account)
-            changing = [row for row in state.ope.values() if row.scheduled is not None]
-            if carried or not any([row.is_unfinished(now_ms) or ended.in_vain(state, row) for row in changing]):
+            if carried or not _is_under_way(state, now_ms):
                 return
             # A change of what was bought is on its way. Once it was carried on with, whoever did so, what it leads to is to be seen.
             carried = True
             yield orders.carry_on(state.account)
         raise RetryLater(NAME, message.account, TRIES)
+
+
+def _is_under_way(state: AccountState, now_ms: int) -> bool:
+    """Whether a change of what was bought is to be carried on with."""
+    for row in state.ope.values():
+        if row.scheduled is None:
+            continue
+        if row.is_unfinished(now_ms) or ended.in_vain(state, row):
+            return True
+    return False
 
 
 def _apply(state: AccountState, plan: Plan, task: str) -> Generator[Effect, Any, bool]:

@@ -5,11 +5,8 @@ While something is owed for it, dunning says what becomes of it.
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import Any
-
 from billsim.engine.payments import has_ended
-from billsim.ports import AccountState, CompareAndSet, Effect
+from billsim.ports import AccountState, CompareAndSet, Steps
 from billsim.stores.ope import ACTIVE, CANCELED, OpeSubscription
 
 _OWED = ("open", "uncollectible")
@@ -17,9 +14,13 @@ _OWED = ("open", "uncollectible")
 
 def ended_unowed(state: AccountState) -> list[OpeSubscription]:
     """The subscriptions of record in force whose counterpart has ended, without a change on its way and without a debt."""
-    at_stripe = state.stripe.subscriptions
-    over = [row for row in state.ope.values() if row.status == ACTIVE and row.scheduled is None and has_ended(at_stripe.get(row.stripe_subscription))]
-    return [row for row in over if not _is_owed_for(state, row.stripe_subscription)]
+    at_stripe, over = state.stripe.subscriptions, []
+    for row in state.ope.values():
+        if row.status != ACTIVE or row.scheduled is not None:
+            continue
+        if has_ended(at_stripe.get(row.stripe_subscription)) and not _is_owed_for(state, row.stripe_subscription):
+            over.append(row)
+    return over
 
 
 def in_vain(state: AccountState, row: OpeSubscription) -> bool:
@@ -28,12 +29,10 @@ def in_vain(state: AccountState, row: OpeSubscription) -> bool:
     return change is not None and change.due_ms is not None and has_ended(state.stripe.subscriptions.get(row.stripe_subscription))
 
 
-def follow(state: AccountState) -> Generator[Effect, Any, bool]:
-    """Say so in OPE. Answer: whether there was anything to say, and so another gather is due."""
-    over = ended_unowed(state)
+def follow(state: AccountState, over: list[OpeSubscription]) -> Steps:
+    """Say in OPE that these are over. Another gather is due then."""
     for row in over:
         yield CompareAndSet("ope", state.account, row.version, {"status": CANCELED}, row.key)
-    return bool(over)
 
 
 def _is_owed_for(state: AccountState, subscription: str) -> bool:
