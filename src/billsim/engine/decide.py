@@ -34,7 +34,7 @@ def decide(state: AccountState, now_ms: int, policy: DunningPolicy) -> Decision:
     """The account's derived fields at `now_ms`. `applies` is False for an account that no automatic component may write."""
     if not governed(state, policy):
         return NOT_OURS
-    owed = [invoice for invoice in state.stripe.invoices.values() if invoice.status in OWED and invoice.amount_remaining > 0]
+    owed, given_up, marked = _telling(state, policy)
     debts = _debts(state, owed, now_ms, policy) if owed else []
     bad = [debt for debt in debts if debt.status == BAD_DEBT] if debts else []
     status = debts[0].status if debts else HEALTHY
@@ -49,9 +49,9 @@ def decide(state: AccountState, now_ms: int, policy: DunningPolicy) -> Decision:
         bad_debt=bool(bad),
         no_successful_payment=unpaid,
         metadata=_customer_metadata(state, policy, bad_since_ms, unpaid),
-        invoice_metadata=_invoice_metadata(state, policy, bad),
+        invoice_metadata=_invoice_metadata(policy, marked, bad) if marked or bad else {},
         entitlements=_entitlements(state, level),
-        consequences=_consequences(state, policy, debts, bad_since_ms, level),
+        consequences=_consequences(state, policy, debts, given_up, bad_since_ms, level),
         next_boundary_ms=_next_boundary(policy, owed, debts, bad_since_ms, now_ms) if owed else None,
     )
 
@@ -68,6 +68,25 @@ def governed(state: AccountState, policy: DunningPolicy) -> bool:
 
 
 # -- what is owed ----------------------------------------------------------------------------------------------------------------------
+
+
+def _telling(state: AccountState, policy: DunningPolicy) -> tuple[list[Invoice], list[Invoice], list[Invoice]]:
+    """The invoices that say anything, each kind in their order: those with something left to pay; those that were paid after collecting them had been
+    given up, or with the last try; and those that have a governed key.
+    """
+    owed: list[Invoice] = []
+    given_up: list[Invoice] = []
+    marked: list[Invoice] = []
+    most = policy.max_attempts
+    for invoice in state.stripe.invoices.values():
+        if invoice.status in OWED:
+            if invoice.amount_remaining > 0:
+                owed.append(invoice)
+        elif invoice.status == "paid" and (invoice.attempt_count >= most or invoice.status_transitions.marked_uncollectible_at is not None):
+            given_up.append(invoice)
+        if (held := invoice.metadata) and (held.get(policy.bad_debt_key) or held.get(policy.bad_debt_amount_key)):
+            marked.append(invoice)
+    return owed, given_up, marked
 
 
 def _debts(state: AccountState, owed: list[Invoice], now_ms: int, policy: DunningPolicy) -> list[Debt]:
@@ -224,12 +243,9 @@ def _customer_metadata(state: AccountState, policy: DunningPolicy, bad_since_ms:
     return keys
 
 
-def _invoice_metadata(state: AccountState, policy: DunningPolicy, bad: list[Debt]) -> dict[str, dict[str, str]]:
+def _invoice_metadata(policy: DunningPolicy, marked: list[Invoice], bad: list[Debt]) -> dict[str, dict[str, str]]:
     """The governed keys of each invoice that has any, or should."""
-    wanted: dict[str, dict[str, str]] = {}
-    for id, invoice in state.stripe.invoices.items():
-        if (held := invoice.metadata) and (held.get(policy.bad_debt_key) or held.get(policy.bad_debt_amount_key)):
-            wanted[id] = {}
+    wanted: dict[str, dict[str, str]] = {invoice.id: {} for invoice in marked}
     for debt in bad:
         wanted[debt.invoice.id] = {policy.bad_debt_key: "true", policy.bad_debt_amount_key: str(debt.invoice.amount_remaining)}
     return wanted
@@ -267,10 +283,12 @@ def _next_boundary(policy: DunningPolicy, owed: list[Invoice], debts: list[Debt]
 # -- consequences ----------------------------------------------------------------------------------------------------------------------
 
 
-def _consequences(state: AccountState, policy: DunningPolicy, debts: list[Debt], bad_since_ms: int | None, level: int) -> tuple[Consequence, ...]:
+def _consequences(
+    state: AccountState, policy: DunningPolicy, debts: list[Debt], given_up: list[Invoice], bad_since_ms: int | None, level: int
+) -> tuple[Consequence, ...]:
     """What is called for and not yet done, in the order in which it is to happen."""
     done = state.dunning.done if state.dunning is not None else ()
-    called = _recovered(state, policy) if level < LEVEL[BAD_DEBT] else []
+    called = _recovered(state, policy, given_up) if given_up and level < LEVEL[BAD_DEBT] else []
     if done:
         called = _unban(done, level) + called
     if debts:
@@ -315,15 +333,9 @@ def _to_cancel(state: AccountState) -> list[str]:
     return keys
 
 
-def _recovered(state: AccountState, policy: DunningPolicy) -> list[Consequence]:
+def _recovered(state: AccountState, policy: DunningPolicy, given_up: list[Invoice]) -> list[Consequence]:
     """The good news about the latest bad debt that was paid; never about one that was voided."""
-    paid, most = [], policy.max_attempts
-    for invoice in state.stripe.invoices.values():
-        if invoice.status != "paid":
-            continue
-        given_up = invoice.attempt_count >= most or invoice.status_transitions.marked_uncollectible_at is not None
-        if given_up and _was_bad(state, invoice, policy):
-            paid.append(invoice)
+    paid = [invoice for invoice in given_up if _was_bad(state, invoice, policy)]
     if not paid:
         return []
     latest = max(paid, key=lambda invoice: (invoice.status_transitions.paid_at, invoice.created, invoice.id))
