@@ -66,7 +66,7 @@ class Recompute:
         self.name = name
         own = (Component(dunning_brain.NAME, "engine", DunningBrain(policy, decide).handle, primary=True), *lent(policy, decide))
         self.components: Mapping[str, Component] = {component.name: component for component in (*own, *doors.components)}
-        self._wakes = {**doors.wakes, **{kind: (*named, *doors.wakes.get(kind, ())) for kind, named in WAKES.items()}}
+        self._wakes = {**WAKES, **{kind: (*WAKES.get(kind, ()), *named) for kind, named in doors.wakes.items()}}
 
     def wakes(self, message: Message) -> Sequence[str]:
         """The components that a message wakes, by its kind alone."""
