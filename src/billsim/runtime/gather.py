@@ -73,7 +73,8 @@ def branches(parts: tuple[str, ...]) -> Branches:
 
 def read_instants(undone: Sequence[Undo], parts: tuple[str, ...], label: str, began_ms: int, ended_ms: int, choices: Choices) -> dict[str, int]:
     """When the gather `label` read each branch that has moved since it began: each takes its own time, and none longer than the slowest."""
-    reads, found = branches(parts).reads, dict[str, int]()
+    reads = branches(parts).reads
+    found: dict[str, int] = {}
     for at, moved, _, _ in undone:
         if at > began_ms:
             store = BROUGHT_BY.get(moved, moved)

@@ -141,8 +141,7 @@ class Stores:
 
     def shard(self, account: str) -> Shard:
         """The account's shard; made when it is first asked for."""
-        found = self._shards.get(account)
-        return self._enter(account) if found is None else found
+        return self._shards.get(account) or self._enter(account)
 
     def get(self, account: str) -> Shard | None:
         """The account's shard, or None where there is no such account."""
