@@ -277,7 +277,9 @@ class Stores:
             self.overwritten(at, shard, store, (key or "") if schema.many else store, old)
         # A new dict for each write: whoever gathered the account keeps the one that it saw.
         if schema.many:
-            shard.many = {**shard.many, store: {**(shard.many.get(store) or {}), key or "": new}}
+            rows = dict(shard.many.get(store) or {})
+            rows[key or ""] = new
+            shard.many = {**shard.many, store: rows}
         else:
             shard.rows = {**shard.rows, store: new}
             if store == "subs_customer":
@@ -320,8 +322,8 @@ def _row(schema: Schema, shard: Shard, key: str | None) -> Any:
 def _changed(schema: Schema, account: str, key: str | None, old: Any, fields: Mapping[str, Any]) -> Row | None:
     """The row as it would be; None when `fields` change nothing."""
     if old is None:
-        named = {"key": key} if schema.many else {}
-        return schema.row(account=account, **named, **fields, version=1)
+        make: Callable[..., Row] = schema.row
+        return make(account=account, key=key, version=1, **fields) if schema.many else make(account=account, version=1, **fields)
     if schema.append_only:
         raise AppendOnlyError(schema.name, key or "")
     for field, value in fields.items():
