@@ -111,8 +111,9 @@ class Backend:
             old, book.customer = book.customer, thing
             return old
         shelf, left = SHELVES[kind], book
-        if book is None or book.id != (self.owner(thing) if kind in BELONGS_BY else thing.customer or ""):
-            book = self._homes[id] = self._book_of(self.owner(thing))
+        owner = self.owner(thing) if kind in BELONGS_BY else thing.customer or ""
+        if book is None or book.id != owner:
+            book = self._homes[id] = self.books.get(owner) or self._book_of(owner)
         things: dict[str, Any] = getattr(book, shelf)
         # A new dict each time: whoever gathered the customer keeps the one that it saw.
         setattr(book, shelf, {**things, id: thing})
@@ -175,15 +176,16 @@ class Backend:
 
     def take(self, book: Book) -> None:
         """Take a whole customer, of whom nothing was known."""
-        self.books[book.id] = self._homes[book.id] = book
-        for shelf in SHELVES.values():
-            for id in getattr(book, shelf):
-                self._homes[id] = book
+        homes = self._homes
+        self.books[book.id] = homes[book.id] = book
+        for things in book.shelves():
+            for id in things:
+                homes[id] = book
 
     def forget(self, customer: str) -> None:
         """Let a whole customer go: its objects, and what Stripe was to do with them."""
         book = self.books.pop(customer, None)
-        for id in [] if book is None else [customer, *(id for shelf in SHELVES.values() for id in getattr(book, shelf))]:
+        for id in [] if book is None else [customer, *(id for things in book.shelves() for id in things)]:
             self._homes.pop(id, None)
             self.finalizes_at.pop(id, None)
             if (timer := self._timers.pop(id, None)) is not None:
@@ -204,7 +206,7 @@ class Backend:
             return self.prices.get(id) or self.products.get(id)
         if id == book.id:
             return book.customer
-        return next((shelf[id] for shelf in [getattr(book, name) for name in SHELVES.values()] if id in shelf), None)
+        return next((things[id] for things in book.shelves() if id in things), None)
 
     def exists(self, id: str) -> bool:
         """Whether any object has this id."""
@@ -345,15 +347,14 @@ class Backend:
 
         An instant that has passed calls for nothing, nor does one beyond the horizon, which nobody will live to see.
         """
-        id, now = thing.id, self.kernel.now
-        if thing.object == "invoice":
+        id, now, kind = thing.id, self.kernel.now, thing.object
+        if kind == "invoice":
             due = of_invoice(thing, self._homes[id], self.finalizes_at.get(id, 0), now, self.settles, self.will_be_due_s)
         else:
-            due = of_subscription(thing, now, self.resumes.get(id), self.upcoming_s) if thing.object == "subscription" else of_dispute(thing, now)
+            due = of_subscription(thing, now, self.resumes.get(id), self.upcoming_s) if kind == "subscription" else of_dispute(thing, now)
         if due is not None and (self.is_quiet or not now <= due[0] <= self.horizon_ms):
             due = None
-        armed = self._timers.get(id)
-        if armed is not None:
+        if (armed := self._timers.get(id)) is not None:
             if armed[0] == due:
                 return
             armed[1].cancelled = True
@@ -491,9 +492,9 @@ class Act:
 
     def update(self, type: str, old: Any, /, *, tag: str = "", **changes: Any) -> Any:
         """Change fields of `old` and tell of it; nothing where they have these values. Returns what then stands."""
-        new = replace(old, **changes)
-        if new == old:
-            return old
-        self.put(new)
-        self.emit(type, new, previous_attributes(old, changes), tag=tag)
-        return new
+        previous, new = previous_attributes(old, changes), replace(old, **changes)
+        if previous or new != old:
+            self.put(new)
+            self.emit(type, new, previous, tag=tag)
+            return new
+        return old

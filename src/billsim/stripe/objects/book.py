@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from copy import copy
+from operator import attrgetter
+from typing import Any
 
 from billsim.stripe.objects.customers import Customer, LegacyCard, Mandate, PaymentMethod, Source, Subscription
 from billsim.stripe.objects.invoices import CreditNote, Invoice, InvoiceItem
@@ -44,6 +46,14 @@ class Book:
         self.setup_intents: dict[str, SetupIntent] = {}
         self.mandates: dict[str, Mandate] = {}
         self.sources: dict[str, LegacyCard | Source] = {}
+
+    def shelves(self) -> tuple[dict[str, Any], ...]:
+        """All that it holds but the customer: the objects of each kind by id."""
+        held: tuple[dict[str, Any], ...] = _shelves(self)
+        return held
+
+
+_shelves = attrgetter(*Book.__slots__[2:])
 
 
 class StripeError(Exception):
