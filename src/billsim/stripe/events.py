@@ -26,15 +26,20 @@ def previous_attributes(old: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     previous: dict[str, Any] = {}
     for field, after in values.items():
         before = getattr(old, field)
-        if before is not after and before != after:
-            if field == "kept":
-                previous |= _previous({} if before is msgspec.UNSET else before, {} if after is msgspec.UNSET else after)
-                continue
-            previous[field] = before if type(before) in _PLAIN else _previous(before, after)
+        if before is after or before == after:
+            continue
+        if type(before) in _PLAIN:
+            previous[field] = before
+        elif field == "kept":
+            previous |= _previous({} if before is msgspec.UNSET else before, {} if after is msgspec.UNSET else after)
+        else:
+            previous[field] = _previous(before, after)
     return previous
 
 
 def _previous(before: Any, after: Any) -> Any:
+    if type(before) is tuple:
+        return msgspec.to_builtins(before)
     if isinstance(before, msgspec.Struct) and isinstance(after, msgspec.Struct):
         return previous_attributes(before, asdict(after))
     if isinstance(before, dict) and isinstance(after, dict):

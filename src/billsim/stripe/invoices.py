@@ -69,8 +69,9 @@ def draft(
     act: Act, subscription: Subscription, id: str, reason: str, lines: Iterable[LineItem], items: Sequence[InvoiceItem] = (), *, start: int, end: int
 ) -> Invoice:
     """The draft that bills a subscription: `lines`, and invoice `items` that had been waiting. `start` and `end` are unix seconds."""
-    lines = list(lines)
-    lines += lines_of_items(items, id, max(len(lines), len(subscription.items.data)))
+    if items:
+        lines = list(lines)
+        lines += lines_of_items(items, id, max(len(lines), len(subscription.items.data)))
     invoice = drawn_up(subscription, id, reason, lines, act.now_s, start=start, end=end)
     act.backend.drafted(id, subscription.id)
     act.put(invoice)

@@ -37,6 +37,8 @@ def invoice_number(backend: Backend, invoice: Invoice) -> str:
 
 def next_period(book: Book, subscription: str) -> int:
     """The ordinal of a subscription's next invoice: one more than the highest that is known."""
-    prefix = f"in_{stem(subscription)}_"
-    known = [int(tail) for id in book.invoices if id.startswith(prefix) and (tail := id[len(prefix) :]).isdecimal()]
-    return max(known, default=0) + 1
+    prefix, highest = f"in_{stem(subscription)}_", 0
+    for id in book.invoices:
+        if id.startswith(prefix) and (tail := id[len(prefix) :]).isdecimal():
+            highest = max(highest, int(tail))
+    return highest + 1
