@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billsim.core.time import DAY_MS, DAY_S, add_months, day_of, iso, to_datetime, to_ms
+from billsim.core.time import DAY_MS, DAY_S, add_months, day_of, day_of_month, iso, to_datetime, to_ms
 
 
 def seconds(text: str) -> int:
@@ -57,3 +57,12 @@ def test_day_of() -> None:
 )
 def test_add_months(start: str, months: int, anchor_day: int, end: str) -> None:
     assert add_months(seconds(start), months, anchor_day) == seconds(end)
+
+
+@given(st.integers(min_value=-(10**9), max_value=10**10), st.integers(min_value=-400, max_value=400), st.integers(min_value=1, max_value=31))
+def test_the_time_of_day_stays_and_the_day_is_the_anchor_or_the_last(start_s: int, months: int, anchor_day: int) -> None:
+    moved_s = add_months(start_s, months, anchor_day)
+    assert moved_s % DAY_S == start_s % DAY_S
+    before, after = to_datetime(start_s * 1000), to_datetime(moved_s * 1000)
+    assert (after.year - before.year) * 12 + after.month - before.month == months
+    assert after.day == day_of_month(moved_s) == anchor_day or (after.day < anchor_day and day_of_month(moved_s + DAY_S) == 1)

@@ -5,7 +5,8 @@ Stripe's own fields are whole seconds (`created`, `next_payment_attempt`); every
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from calendar import monthrange
+from datetime import UTC, date, datetime, timedelta
 
 SECOND_MS = 1_000
 MINUTE_MS = 60 * SECOND_MS
@@ -14,6 +15,7 @@ DAY_MS = 24 * HOUR_MS
 DAY_S = 86_400
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_DAY = _EPOCH.toordinal()
 
 
 def to_ms(moment: datetime) -> int:
@@ -45,10 +47,14 @@ def add_months(instant_s: int, months: int, anchor_day: int) -> int:
     Stripe keeps the day of the billing cycle anchor: 31 January renews on 28 February and then on 31 March
     (https://docs.stripe.com/billing/subscriptions/billing-cycle). Seconds in, seconds out.
     """
-    moment = _EPOCH + timedelta(seconds=instant_s)
-    index = moment.year * 12 + moment.month - 1 + months
-    year, month = divmod(index, 12)
-    first_of_next = datetime(year + (month + 1) // 12, (month + 1) % 12 + 1, 1, tzinfo=UTC)
-    last_day = (first_of_next - timedelta(days=1)).day
-    moved = moment.replace(year=year, month=month + 1, day=min(anchor_day, last_day))
-    return (moved - _EPOCH) // timedelta(seconds=1)
+    day, second = divmod(instant_s, DAY_S)
+    moment = date.fromordinal(_EPOCH_DAY + day)
+    year, month = divmod(moment.year * 12 + moment.month - 1 + months, 12)
+    if anchor_day > 28:
+        anchor_day = min(anchor_day, monthrange(year, month + 1)[1])
+    return (date(year, month + 1, anchor_day).toordinal() - _EPOCH_DAY) * DAY_S + second
+
+
+def day_of_month(instant_s: int) -> int:
+    """The day of the month, 1 to 31, on which `instant_s` falls, in unix seconds."""
+    return date.fromordinal(_EPOCH_DAY + instant_s // DAY_S).day
