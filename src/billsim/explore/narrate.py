@@ -15,11 +15,10 @@ from msgspec.structs import replace
 from billsim.actors.crowd import Doing, begins, row_of
 from billsim.actors.customer import PAYS_DASHBOARD, PAYS_HOSTED
 from billsim.core.platform import Platform
-from billsim.core.time import HOUR_MS, SECOND_MS, add_months
+from billsim.core.time import HOUR_MS, SECOND_MS, add_months, day_of_month
 from billsim.core.trace import WriteRecord
 from billsim.explore.labels import Rename
 from billsim.run import look_at, run_scenario
-from billsim.scenario.backstory import day_of_month
 from billsim.scenario.plan import GivenAccount, GivenInvoice, Scenario, TimelineRow
 from billsim.scenario.population_data import callers_of
 from billsim.stripe.cards import LOST_CARD
