@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from billsim.core.time import DAY_S, HOUR_MS, add_months, to_datetime
+from billsim.core.time import DAY_S, HOUR_MS, add_months, day_of_month
 from billsim.stores.billing_prod import LedgerRow, entry_key
 from billsim.stores.ope import OpeItem, OpeSubscription
+from billsim.stores.subs_account import EMAIL_VERIFIED, AccountRow
 from billsim.stores.www import LEVEL_OF
 from billsim.stripe.cards import INSUFFICIENT_FUNDS, LOST_CARD, Decline
 from billsim.stripe.objects import (
@@ -98,14 +99,14 @@ def price_of(plan: str, amount: int, currency: str, product: str, created: int, 
     return Price(id=f"price_{plan}", created=created, currency=currency, product=product, unit_amount=amount, recurring=Recurring(interval))
 
 
-def customer_of(deal: Deal, created: int, *, delinquent: bool = False, metadata: dict[str, str] | None = None) -> Customer:
-    """The Stripe customer, whose default is the account's one payment method."""
+def customer_of(deal: Deal, profile: AccountRow, created: int, *, delinquent: bool = False, metadata: dict[str, str] = _NO_METADATA) -> Customer:
+    """The Stripe customer of a profile, whose default is the account's one payment method."""
     return Customer(
         id=deal.customer,
         created=created,
-        metadata=metadata or _NO_METADATA,
-        name=name_of(deal.account),
-        email=email_of(deal.account),
+        metadata=metadata,
+        name=profile.name,
+        email=profile.email,
         currency=deal.price.currency,
         delinquent=delinquent,
         invoice_settings=InvoiceSettings(deal.payment_method),
@@ -124,19 +125,9 @@ def payment_method_of(deal: Deal, created: int, card: Card = CARD) -> PaymentMet
     )
 
 
-def name_of(account: str) -> str:
-    """An account holder's name."""
-    return account.replace("_", " ").title()
-
-
-def email_of(account: str) -> str:
-    """An account holder's address, in a domain that nobody has (RFC 2606)."""
-    return f"{account}@example.com"
-
-
-def day_of_month(instant_s: int) -> int:
-    """The day on which a subscription that is anchored at `instant_s` renews."""
-    return to_datetime(instant_s * 1000).day
+def profile_of(account: str, country: str = "US", account_type: str = "self_serve") -> AccountRow:
+    """An account holder's profile, with an address in a domain that nobody has (RFC 2606)."""
+    return AccountRow(account, account.replace("_", " ").title(), f"{account}@example.com", country, account_type, EMAIL_VERIFIED, version=1)
 
 
 def period_at(anchor: int, now: int) -> tuple[int, int]:
@@ -180,6 +171,8 @@ def subscription_of(
 def billed(deal: Deal, past: PastInvoice) -> Billed:
     """An invoice with its payment intent and charges, as the attempts left them. An invoice of nothing is paid without either."""
     stem = f"{deal.stem}_{past.n}"
+    if not past.amount and not past.failed:
+        return Billed(_invoice(deal, past, stem, None), None, ())
     intent_id = f"pi_{stem}"
     charges = _charges(deal, past, stem, intent_id)
     intent = _intent(deal, past, intent_id, charges) if past.amount else None
@@ -187,11 +180,15 @@ def billed(deal: Deal, past: PastInvoice) -> Billed:
 
 
 def _charges(deal: Deal, past: PastInvoice, stem: str, intent: str) -> tuple[Charge, ...]:
-    decline = LOST_CARD if past.lost_card else INSUFFICIENT_FUNDS
-    charges = [_charge(deal, past, f"ch_{stem}.{nth}", at, intent, decline) for nth, at in enumerate(past.failed_charges, 1)]
     if past.status == "paid" and past.amount and past.settled is not None:
-        charges.append(_charge(deal, past, f"ch_{stem}.{len(past.failed) + 1}", past.settled, intent, None))
-    return tuple(charges)
+        paid = _charge(deal, past, f"ch_{stem}.{len(past.failed) + 1}", past.settled, intent, None)
+        return (*_failed_charges(deal, past, stem, intent), paid) if past.failed else (paid,)
+    return _failed_charges(deal, past, stem, intent)
+
+
+def _failed_charges(deal: Deal, past: PastInvoice, stem: str, intent: str) -> tuple[Charge, ...]:
+    decline = LOST_CARD if past.lost_card else INSUFFICIENT_FUNDS
+    return tuple([_charge(deal, past, f"ch_{stem}.{nth}", at, intent, decline) for nth, at in enumerate(past.failed_charges, 1)])
 
 
 def _charge(deal: Deal, past: PastInvoice, id: str, at: int, intent: str, decline: Decline | None) -> Charge:
@@ -232,18 +229,21 @@ def _intent(deal: Deal, past: PastInvoice, id: str, charges: tuple[Charge, ...])
 
 
 def _invoice(deal: Deal, past: PastInvoice, stem: str, intent: PaymentIntent | None) -> Invoice:
-    id, amount, paid = f"in_{stem}", past.amount, past.status == "paid"
-    subscription = deal.subscription if past.reason != "manual" else None
-    attempts = len(past.failed) or int(paid and amount > 0)
-    payments = (InvoicePayment(intent.id, "paid" if paid else "canceled" if past.status == "void" else "open"),) if intent else ()
+    n, status, amount, created, finalized, failed, settled, next_attempt, reason, _ = past
+    id, currency, paid = f"in_{stem}", deal.price.currency, status == "paid"
+    subscription = deal.subscription if reason != "manual" else None
+    attempts = len(failed) or int(paid and amount > 0)
+    line = LineItem(
+        id=f"il_{stem}", created=created, metadata=_NO_METADATA, amount=amount, currency=currency, invoice=id, subscription=subscription
+    )
     return Invoice(
         id=id,
-        created=past.created,
+        created=created,
         metadata=_NO_METADATA,
         customer=deal.customer,
-        status=past.status,  # type: ignore[arg-type]
-        billing_reason=past.reason,
-        currency=deal.price.currency,
+        status=status,  # type: ignore[arg-type]
+        billing_reason=reason,
+        currency=currency,
         subtotal=amount,
         total=amount,
         amount_due=amount,
@@ -251,28 +251,21 @@ def _invoice(deal: Deal, past: PastInvoice, stem: str, intent: PaymentIntent | N
         amount_remaining=0 if paid else amount,
         attempt_count=attempts,
         attempted=paid or attempts > 0,
-        auto_advance=past.next_attempt is not None,
-        next_payment_attempt=past.next_attempt,
-        number=f"{deal.stem.upper()}-{past.n:04d}",
-        period_start=past.created,
-        period_end=past.created,
-        lines=_lines(past, id, f"il_{stem}", deal.price.currency, subscription),
+        auto_advance=next_attempt is not None,
+        next_payment_attempt=next_attempt,
+        number=f"{deal.stem.upper()}-{n:04d}",
+        period_start=created,
+        period_end=created,
+        lines=LineList((line,)),
         parent=InvoiceParent(SubscriptionDetails(subscription, _NO_METADATA)) if subscription else None,
-        payments=payments,
+        payments=(InvoicePayment(intent.id, "paid" if paid else "canceled" if status == "void" else "open"),) if intent else (),
         status_transitions=StatusTransitions(
-            finalized_at=past.finalized,
-            marked_uncollectible_at=past.settled if past.status == "uncollectible" else None,
-            paid_at=past.settled if paid else None,
-            voided_at=past.settled if past.status == "void" else None,
+            finalized,
+            settled if status == "uncollectible" else None,
+            settled if paid else None,
+            settled if status == "void" else None,
         ),
     )
-
-
-def _lines(past: PastInvoice, invoice: str, id: str, currency: str, subscription: str | None) -> LineList:
-    line = LineItem(
-        id=id, created=past.created, metadata=_NO_METADATA, amount=past.amount, currency=currency, invoice=invoice, subscription=subscription
-    )
-    return LineList((line,))
 
 
 def ope_of(deal: Deal, status: str, *, in_stripe: bool = True, interval: str = "month") -> OpeSubscription:
@@ -285,15 +278,18 @@ def ope_of(deal: Deal, status: str, *, in_stripe: bool = True, interval: str = "
 def ledger_of(account: str, invoices: Iterable[Invoice], charges: Iterable[Charge]) -> dict[str, LedgerRow]:
     """The audit trail that says what Stripe's invoices and charges say, in the order in which they were made."""
     rows: dict[str, LedgerRow] = {}
-    for charge in sorted(charges, key=lambda charge: (charge.created, charge.id)):
-        paid = charge.amount if charge.status == "succeeded" else 0
-        _enter(rows, account, "charge", charge.id, charge.status, charge.currency, (charge.amount, paid, 0))
+    for charge in sorted(charges, key=_age):
+        id, status, paid = charge.id, charge.status, charge.amount if charge.status == "succeeded" else 0
+        key = entry_key(id, status, paid, 0)
+        rows[key] = LedgerRow(account, key, "charge", id, status, charge.currency, charge.amount, paid, 0, len(rows) + 1, version=1)
     for invoice in invoices:
-        amounts = (invoice.amount_due, invoice.amount_paid, invoice.amount_remaining)
-        _enter(rows, account, "invoice", invoice.id, invoice.status, invoice.currency, amounts)
+        id, paid, left = invoice.id, invoice.amount_paid, invoice.amount_remaining
+        key = entry_key(id, invoice.status, paid, left)
+        rows[key] = LedgerRow(
+            account, key, "invoice", id, invoice.status, invoice.currency, invoice.amount_due, paid, left, len(rows) + 1, version=1
+        )
     return rows
 
 
-def _enter(rows: dict[str, LedgerRow], account: str, kind: str, id: str, status: str, currency: str, amounts: tuple[int, int, int]) -> None:
-    key = entry_key(id, status, amounts[1], amounts[2])
-    rows[key] = LedgerRow(account, key, kind, id, status, currency, *amounts, len(rows) + 1, version=1)
+def _age(charge: Charge) -> tuple[int, str]:
+    return charge.created, charge.id

@@ -18,12 +18,11 @@ from billsim.scenario.backstory import (
     Deal,
     billed,
     customer_of,
-    email_of,
     ledger_of,
-    name_of,
     ope_of,
     payment_method_of,
     price_of,
+    profile_of,
     subscription_of,
 )
 from billsim.scenario.history import History, history_of
@@ -32,7 +31,7 @@ from billsim.stores import stripe_metadata
 from billsim.stores.base import Shard, Stores
 from billsim.stores.cf_prod import EntitlementRow
 from billsim.stores.ope import OpeSubscription
-from billsim.stores.subs_account import EMAIL_VERIFIED, AccountRow
+from billsim.stores.subs_account import AccountRow
 from billsim.stores.subs_customer import CustomerRow
 from billsim.stores.subs_dunning import DunningRow
 from billsim.stores.www import ZoneRow
@@ -149,15 +148,7 @@ class _Placing:
         account, shard, known = self.account, self.shard, self.account.stripe_customer
         status = "canceled" if self.history.ended is not None else "active"
         ope = ope_of(self.deal, status, in_stripe=known)
-        shard.rows["subs_account"] = AccountRow(
-            account.account,
-            name_of(account.account),
-            email_of(account.account),
-            account.country,
-            account.account_type,
-            EMAIL_VERIFIED,
-            version=1,
-        )
+        shard.rows["subs_account"] = profile_of(account.account, account.country, account.account_type)
         shard.rows["subs_customer"] = CustomerRow(account.account, self.deal.customer if known else "", account.plan, version=1)
         shard.rows["subs_dunning"] = DunningRow(account.account, version=1)
         shard.many["ope"] = {ope.key: ope}
@@ -172,7 +163,7 @@ class _Placing:
         bills = [billed(deal, invoice) for invoice in history.invoices]
         latest = bills[-1].invoice
         delinquent = latest.status in ("open", "uncollectible") and latest.attempt_count > 0
-        book.customer = customer_of(deal, history.invoices[0].created, delinquent=delinquent)
+        book.customer = customer_of(deal, self.shard.rows["subs_account"], history.invoices[0].created, delinquent=delinquent)
         book.payment_methods[deal.payment_method] = payment_method_of(deal, history.invoices[0].created)
         subscription = subscription_of(deal, history.status, history.started, history.started, history.period, latest.id, history.ended)
         book.subscriptions[deal.subscription] = subscription
@@ -288,10 +279,13 @@ class _Placing:
 
     def _seed(self, stripe: Backstage) -> None:
         book: Book = self.shard.stripe
-        parts = (book.payment_methods, book.subscriptions, book.payment_intents, book.invoices, book.charges)
-        customer = [book.customer] if book.customer is not None else []
-        stripe.seed(*customer, *(thing for part in parts for thing in part.values()))
-        self.shard.stripe = stripe.books[book.id]
+        if book.id in stripe.books:
+            parts = (book.payment_methods, book.subscriptions, book.payment_intents, book.invoices, book.charges)
+            customer = [book.customer] if book.customer is not None else []
+            stripe.seed(*customer, *(thing for part in parts for thing in part.values()))
+            self.shard.stripe = stripe.books[book.id]
+        else:
+            stripe.take(book)
         failed = any(invoice.failed and invoice.status != "paid" for invoice in self.history.invoices)
         stripe.behave(self.deal.payment_method, _BEHAVIOURS[self.account.card or ("declines" if failed else "good")])
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from billsim.core.time import DAY_S, add_months
-from billsim.scenario.backstory import HOUR_S, PastInvoice, day_of_month, period_at
+from billsim.core.time import DAY_S, add_months, day_of_month
+from billsim.scenario.backstory import HOUR_S, PastInvoice, period_at
 from billsim.scenario.plan import GivenAccount, GivenInvoice
 from billsim.stripe.settings import StripeSettings
 

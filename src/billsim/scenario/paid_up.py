@@ -13,11 +13,10 @@ from billsim.scenario.backstory import (
     PastInvoice,
     billed,
     customer_of,
-    email_of,
     ledger_of,
-    name_of,
     ope_of,
     payment_method_of,
+    profile_of,
     subscription_of,
 )
 from billsim.scenario.given import Backstage
@@ -25,7 +24,6 @@ from billsim.scenario.plan import Scenario
 from billsim.stores.base import Shard, Stores
 from billsim.stores.cf_prod import EntitlementRow
 from billsim.stores.ope import OpeSubscription
-from billsim.stores.subs_account import EMAIL_VERIFIED, AccountRow
 from billsim.stores.subs_customer import CustomerRow
 from billsim.stores.subs_dunning import DunningRow
 from billsim.stores.www import ZoneRow
@@ -54,10 +52,11 @@ def move_in(
 ) -> None:
     """Fill the shard of an account with these subscriptions, the first of them first, and place its customer at Stripe. `vault`: of its PayPal."""
     account, first = shard.account, running[0].deal
-    began = min([each.started for each in running])
+    began = running[0].started if len(running) == 1 else min([each.started for each in running])
+    profile = profile_of(account)
     book = shard.stripe = Book(first.customer)
-    book.customer = customer_of(first, began, metadata=metadata)
-    book.payment_methods = {first.payment_method: payment_method_of(first, began, card)}
+    book.customer = customer_of(first, profile, began, metadata=metadata)
+    book.payment_methods[first.payment_method] = payment_method_of(first, began, card)
     ope: dict[str, OpeSubscription] = {}
     access: dict[str, EntitlementRow] = {}
     for each in running:
@@ -70,7 +69,7 @@ def move_in(
     stores.by_customer[first.customer] = (*stores.by_customer.get(first.customer, ()), account)
     zone, ledger = f"{account}.example", ledger_of(account, book.invoices.values(), book.charges.values())
     shard.rows = {
-        "subs_account": AccountRow(account, name_of(account), email_of(account), flags=EMAIL_VERIFIED, version=1),
+        "subs_account": profile,
         "subs_customer": CustomerRow(account, first.customer, first.plan, vault=vault, version=1),
         "subs_dunning": DunningRow(account, since_ms=began * SECOND_MS, version=1),
     }

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from billsim.core.choices import Choices, Options, Quantiles
 from billsim.core.policy import DunningPolicy
-from billsim.core.time import DAY_S, SECOND_MS, add_months
-from billsim.scenario.backstory import CARD, FIRST_PRODUCT, HOUR_S, Deal, day_of_month, price_of
+from billsim.core.time import DAY_S, SECOND_MS, add_months, day_of_month
+from billsim.scenario.backstory import CARD, FIRST_PRODUCT, HOUR_S, Deal, price_of
 from billsim.scenario.flaws import place_flawed
 from billsim.scenario.given import Backstage, Truth
 from billsim.scenario.paid_up import Running, Sleepers, move_in

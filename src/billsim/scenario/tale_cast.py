@@ -9,8 +9,7 @@ from msgspec.structs import replace
 
 from billsim.core.choices import Options, Quantiles, Table
 from billsim.core.policy import DunningPolicy
-from billsim.core.time import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, add_months
-from billsim.scenario.backstory import day_of_month
+from billsim.core.time import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, add_months, day_of_month
 from billsim.scenario.plan import GivenAccount, GivenInvoice, Scenario, Tales
 from billsim.stores import stripe_metadata
 from billsim.stores.subs_account import EMAIL_VERIFIED
