@@ -7,13 +7,14 @@ built without asking truth, and sleeps until somebody looks for it; who does is 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from billsim.core.choices import Choices
 from billsim.core.policy import DunningPolicy
-from billsim.core.time import DAY_S, SECOND_MS, add_months, to_datetime
+from billsim.core.time import DAY_S, SECOND_MS, add_months, day_of_month, to_datetime
 from billsim.scenario import given
 from billsim.scenario.backstory import FIRST_PRODUCT, HOUR_S, Deal, price_of
 from billsim.scenario.given import Backstage, Truth
@@ -26,6 +27,7 @@ from billsim.stripe.cards import CardBehaviour
 from billsim.stripe.objects import Card, Price
 
 GOOD, SHORT, LOST, NEVER_PAID = range(4)
+SHORTEST_MONTH = 28
 _MONTHS = {"month": 1, "year": 12}
 
 
@@ -82,14 +84,23 @@ class Calendar:
         month = 0 if self.midnight(day, 0) + second >= self.start else 1
         return month + part % months if months > 1 else month
 
+    def may_renew(self, day: int, end: int) -> bool:
+        """Whether anything that renews on this day of the month may do so between the start and `end`."""
+        month = 0
+        while (midnight := self.midnight(day, month)) <= end:
+            if midnight + DAY_S > self.start:
+                return True
+            month += 1
+        return False
+
     def bought(self, term: Term, day: int, second: int, age: int, part: int) -> Bought:
         """A subscription about `age` months old, and otherwise as in `renews`."""
         month = self.renews(term.months, day, second, part)
         last = month - term.months
         first = last - age // term.months * term.months
-        if term.months == 1:
+        if day > SHORTEST_MONTH and term.months == 1:
             # The day on which it was bought is the anchor: a 31st is not bought in a shorter month.
-            while to_datetime(self.midnight(day, first) * SECOND_MS).day != day:
+            while day_of_month(self.midnight(day, first)) != day:
                 first -= 1
         return Bought(term, self.midnight(day, first) + second, self.midnight(day, last) + second, self.midnight(day, month) + second)
 
@@ -159,7 +170,10 @@ class _Crowd:
         self.start = scenario.start // SECOND_MS
         self.retry_days = scenario.stripe.retry_days
         self.calendar = Calendar(self.start)
-        self.traits = _traits(data)
+        self.traits = _traits(population.people)
+        days = {day: self.calendar.may_renew(day, scenario.end // SECOND_MS) for day in dict.fromkeys(self.traits.days)}
+        # By the slots of the day.
+        self.may_renew = tuple([days[day] for day in self.traits.days])
         self.terms = _terms(data, population.currency)
         self.monthly = next(index for index, term in enumerate(self.terms) if term.months == 1)
         self.instruments = tuple(data.payment_methods.instruments)
@@ -177,16 +191,17 @@ class _Crowd:
         """Ask everything that is open about one account; answers how it is to be told where it owes."""
         label, traits = f"w/population/{account}/", self.traits
         who = choices.ask(f"{label}who", DIGITS)
-        _, _, count, owes, method, _ = _persona(who)
-        if owes < self.owes:
-            return self._owing(account, choices, method)
+        # Of the digits only that is read which is needed now; most is when the account wakes.
+        if who // SLOTS**2 % SLOTS < self.owes:
+            return self._owing(account, choices, _persona(who)[4])
         known = [who]
-        for nth in range(1, traits.counts[count] + 1):
+        for nth in range(1, traits.counts[who // SLOTS % SLOTS] + 1):
             digits = choices.ask(f"{label}subscription{nth}", DIGITS)
             known.append(digits)
-            term, day, second, part, _ = self._buys(digits)
-            month = self.calendar.renews(term.months, day, second, part)
-            self.sleepers.renews(_stem(account, nth), self.calendar.midnight(day, month) + second)
+            if self.may_renew[digits // SLOTS % SLOTS]:
+                term, day, second, part, _ = self._buys(digits)
+                month = self.calendar.renews(term.months, day, second, part)
+                self.sleepers.renews(_stem(account, nth), self.calendar.midnight(day, month) + second)
         self.known[number] = tuple(known)
         return None
 
@@ -296,7 +311,10 @@ def _terms(data: People, currency: str) -> tuple[Term, ...]:
     )
 
 
-def _traits(data: People) -> Traits:
+@cache
+def _traits(name: str) -> Traits:
+    """The traits that a data file gives."""
+    data = people(name)
     declines, never_paid = data.declines, data.accounts.never_paid
     kinds = {SHORT: declines.short, LOST: declines.lost, NEVER_PAID: never_paid}
     return Traits(
