@@ -88,6 +88,21 @@ class OrdersResult:
     control: RunResult | None = None
 
 
+@contextmanager
+def rare_collections() -> Iterator[None]:
+    """Rows and records are freed by their reference counts; looking for cycles among hundreds of thousands of them takes a fifth of a run.
+
+    What is left of a world is to be let go of within, before anybody looks again.
+    """
+    before = gc.get_threshold()
+    gc.set_threshold(500_000, 10, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+@rare_collections()
 def run_scenario(
     scenario: Scenario,
     *,
@@ -133,7 +148,7 @@ def run_scenario(
 
     began = clock_ns()
     first = _first(scenario, chosen, policy, platform)
-    with _ending(chosen), _ending(first), guarded(modules_of(engine, chosen)), rare_collections():
+    with _ending(chosen), _ending(first), guarded(modules_of(engine, chosen)):
         world = World(scenario, first, choices, trace, policy, bodies=bodies, order=schedule)
         built = _begin(choices, world, attend)
         handover = _handover(world, chosen)
@@ -320,17 +335,6 @@ def _ending(engine: Engine) -> Iterator[None]:
         yield
     finally:
         end_engine(engine)
-
-
-@contextmanager
-def rare_collections() -> Iterator[None]:
-    """Rows and records are freed by their reference counts; looking for cycles among hundreds of thousands of them takes a fifth of a run."""
-    before = gc.get_threshold()
-    gc.set_threshold(100_000, 50, 100)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 def _sinks(out: Keeper | None, records: list[Any] | None) -> list[Sink]:

@@ -140,17 +140,18 @@ def settle(scenario: Scenario, stores: Stores, stripe: Backstage, choices: Choic
     if population is None:
         return
     crowd = _Crowd(scenario, population, stores, stripe, policy)
+    sleepers = Sleepers(scenario, population.prefix, stores, stripe, crowd.make)
     told, names, owing = frozenset(stores.names), [], []
     for number in range(1, population.accounts + 1):
         account = f"{population.prefix}_{number:05d}"
         if account in told:
             continue
-        owes = crowd.ask(account, number, choices)
+        owes = crowd.ask(account, number, choices, sleepers)
         if owes is None:
             names.append(account)
         else:
             owing.append(owes)
-    crowd.sleepers.lie_down(names)
+    sleepers.lie_down(names)
     given.place(replace(scenario, given=tuple(owing)), stores, stripe, policy, truth)
     for account, behaviour in crowd.owing.items():
         stripe.behave(f"pm_{account}", behaviour)
@@ -166,7 +167,6 @@ class _Crowd:
         data = people(population.people)
         self.stores = stores
         self.stripe = stripe
-        self.sleepers = Sleepers(scenario, population.prefix, stores, stripe, self.make)
         self.start = scenario.start // SECOND_MS
         self.retry_days = scenario.stripe.retry_days
         self.calendar = Calendar(self.start)
@@ -187,8 +187,8 @@ class _Crowd:
         self.known: dict[int, tuple[int, ...]] = {}
         stripe.seed(*(price for term in self.terms for price in term.prices))
 
-    def ask(self, account: str, number: int, choices: Choices) -> GivenAccount | None:
-        """Ask everything that is open about one account; answers how it is to be told where it owes."""
+    def ask(self, account: str, number: int, choices: Choices, sleepers: Sleepers) -> GivenAccount | None:
+        """Ask everything that is open about one account; answers how it is to be told where it owes. Of any other, `sleepers` hears when it renews."""
         label, traits = f"w/population/{account}/", self.traits
         who = choices.ask(f"{label}who", DIGITS)
         # Of the digits only that is read which is needed now; most is when the account wakes.
@@ -201,7 +201,7 @@ class _Crowd:
             if self.may_renew[digits // SLOTS % SLOTS]:
                 term, day, second, part, _ = self._buys(digits)
                 month = self.calendar.renews(term.months, day, second, part)
-                self.sleepers.renews(_stem(account, nth), self.calendar.midnight(day, month) + second)
+                sleepers.renews(_stem(account, nth), self.calendar.midnight(day, month) + second)
         self.known[number] = tuple(known)
         return None
 
