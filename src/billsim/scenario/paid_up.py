@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from billsim.core.policy import HEALTHY
@@ -101,7 +102,7 @@ class Sleepers:
         self._make = make
         self._number_at = len(prefix) + 1
         self._end_s = scenario.end // SECOND_MS
-        self._id = re.compile(rf"[a-z]+_({re.escape(prefix)}_\d{{5,}})")
+        self._id = _ids(prefix)
 
     def renews(self, stem: str, at_s: int) -> None:
         """The subscription `sub_<stem>` of one of them renews next at this instant."""
@@ -125,3 +126,9 @@ class Sleepers:
             self._stores.shard(named[1])
         elif not id:
             self._stores.wake_all()
+
+
+@lru_cache(maxsize=64)
+def _ids(prefix: str) -> re.Pattern[str]:
+    """What begins an id at Stripe of an account of this prefix, whose name it has as its group."""
+    return re.compile(rf"[a-z]+_({re.escape(prefix)}_\d{{5,}})")

@@ -7,6 +7,7 @@ into somebody else.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from billsim.core.choices import Choices, Options, Quantiles
@@ -129,15 +130,20 @@ class _Crowd:
 
 
 def _tables(population: Population) -> Tables:
-    plans = tuple(population.plans)
-    days = population.declines_days
     newcomers = population.newcomers.accounts if population.newcomers is not None else 0
     rest = 1000 - population.declines - population.lost - population.never_paid - newcomers
+    kinds = (rest, population.declines, population.lost, population.never_paid, newcomers)
+    return _tables_of(tuple(population.plans), kinds, population.second_subscription, tuple(population.declines_days))
+
+
+@lru_cache(maxsize=64)
+def _tables_of(plans: tuple[str, ...], kinds: tuple[int, ...], second: int, days: tuple[int, ...]) -> Tables:
+    """Of many small worlds that run one after the other most have the same. `kinds`: shares of a thousand, in the order of the kinds' numbers."""
     return Tables(
         plans,
         Options("plan", dict.fromkeys(range(len(plans)), 1)),
-        Options("kind", {GOOD: rest, DECLINES: population.declines, LOST: population.lost, NEVER_PAID: population.never_paid, NEWCOMER: newcomers}),
-        Options("second_subscription", {1: population.second_subscription, 0: 1000 - population.second_subscription}),
+        Options("kind", dict(enumerate(kinds))),
+        Options("second_subscription", {1: second, 0: 1000 - second}),
         Quantiles("declines_days", [day * DAY_S for day in (days if len(days) > 1 else days * 2)]),
     )
 

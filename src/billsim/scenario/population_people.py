@@ -188,7 +188,7 @@ class _Crowd:
         stripe.seed(*(price for term in self.terms for price in term.prices))
 
     def ask(self, account: str, number: int, choices: Choices, sleepers: Sleepers) -> GivenAccount | None:
-        """Ask everything that is open about one account; answers how it is to be told where it owes. Of any other, `sleepers` hears when it renews."""
+        """Ask everything that is open about one account; answers how it is to be told where it owes. Else `sleepers` hear when it renews."""
         label, traits = f"w/population/{account}/", self.traits
         who = choices.ask(f"{label}who", DIGITS)
         # Of the digits only that is read which is needed now; most is when the account wakes.
