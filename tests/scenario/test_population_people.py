@@ -294,3 +294,15 @@ def test_one_question_an_account_and_one_a_subscription() -> None:
     asked = Counter(label.split("/")[2] for label, _ in world.choices.asked)
     expected = {name: 1 + len(shard.all("ope")) for name, shard in world.stores.shards.items()}
     assert asked == expected and isinstance(world.choices, Seeded)
+
+
+@pytest.mark.parametrize("start", ["2026-03-01", "2026-01-31T12:00", "2028-02-29T06:30", "2026-12-30T23:59"])
+@pytest.mark.parametrize("days", [0, 1, 20, 45])
+def test_a_day_on_which_nothing_may_renew_renews_nothing(start: str, days: int) -> None:
+    calendar, end = Calendar(at(start)), at(start) + days * DAY_S + 3_600
+    for day in range(1, 32):
+        renewals = [calendar.bought(MONTHLY, day, second, 5, 0).renews for second in (0, 3_599, 43_200, 86_399)]
+        renewals += [calendar.bought(YEARLY, day, second, 30, part).renews for second in (0, 86_399) for part in range(12)]
+        assert calendar.may_renew(day, end) or min(renewals) > end
+    if days < 20:
+        assert sum(calendar.may_renew(day, end) for day in range(1, 32)) <= days + 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from itertools import count
 from typing import Any
@@ -18,6 +19,7 @@ from billsim.core.time import DAY_S, HOUR_MS
 from billsim.core.trace import Trace
 from billsim.engines import load_engine
 from billsim.run import RunResult, run_scenario
+from billsim.scenario.paid_up import Sleepers
 from billsim.scenario.plan import GivenAccount, Population, Scenario
 from billsim.scenario.toml_file import find, load, loads
 from billsim.stripe.cards import CardBehaviour
@@ -292,3 +294,16 @@ def test_a_closed_world_lets_go_of_who_slept() -> None:
     stores = world.stores
     world.close()
     assert list(stores.names) == [] and stores.get("acct_00001") is None
+
+
+@pytest.mark.parametrize("fields", CROWDS)
+def test_who_never_woke_is_let_go_of_with_the_world_and_without_a_search_for_cycles(fields: dict[str, Any]) -> None:
+    scenario, before = crowd(**fields).scenario, gc.get_threshold()
+    gc.collect()
+    gc.disable()
+    try:
+        run_scenario(scenario)
+        assert not [thing for thing in gc.get_objects() if isinstance(thing, Sleepers)]
+    finally:
+        gc.enable()
+    assert gc.get_threshold() == before
