@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -17,8 +17,6 @@ _GUARDED = frozenset({"subs_dunning", "cf_prod", "ope"})
 # The statuses that end an object, by store.
 ENDS = {"stripe.subscription": ("canceled",), "stripe.invoice": ("void", "uncollectible"), "ope": ("canceled",)}
 _NAMES = {"canceled": "cancel", "void": "void", "uncollectible": "mark_uncollectible"}
-# Writes to other stores have nothing to be checked for, unless an engine made them.
-LOOKED_AT = frozenset({"stripe.charge", "stripe.dispute", "billing_prod"})
 
 
 class Finding(msgspec.Struct, frozen=True, gc=False):
@@ -45,17 +43,6 @@ def check_action(shard: Shard, record: ActionRecord, policy: DunningPolicy) -> l
     if chases and paid_ms is not None and record.at_ms - paid_ms > policy.lag_budget_ms:
         found.append(_finding("paid_chased", record, record.kind, f"{record.kind} {record.step} for {record.debt}, which had been paid"))
     return found
-
-
-def check_write(shard: Shard, record: WriteRecord) -> Sequence[Finding]:
-    """A write to one of the stores `LOOKED_AT`, whoever made it."""
-    if record.store == "stripe.charge":
-        return _check_charge(shard.stripe, record)
-    if record.store == "stripe.dispute":
-        return _check_dispute(shard.stripe, record)
-    if record.old is not None:
-        return (_finding("ledger_rewritten", record, record.store, f"the entry {record.key} was written again"),)
-    return ()
 
 
 def check_engine_write(record: WriteRecord, policy: DunningPolicy, judged: bool) -> list[Finding]:
@@ -96,6 +83,20 @@ def _check_dispute(book: Book | None, record: WriteRecord) -> list[Finding]:
     dispute: Dispute | None = record.new
     charge = book.charges.get(dispute.charge) if book is not None and dispute is not None else None
     return [] if charge is None or book is None else _given_back(book, charge, record)
+
+
+def _check_entry(_book: Book | None, record: WriteRecord) -> Sequence[Finding]:
+    if record.old is None:
+        return ()
+    return (_finding("ledger_rewritten", record, record.store, f"the entry {record.key} was written again"),)
+
+
+# What a write to a store is checked for, whoever made it; writes to other stores only if an engine made them. The book is the account's at Stripe.
+CHECKED: dict[str, Callable[[Book | None, WriteRecord], Sequence[Finding]]] = {
+    "stripe.charge": _check_charge,
+    "stripe.dispute": _check_dispute,
+    "billing_prod": _check_entry,
+}
 
 
 def _given_back(book: Book, charge: Charge, record: WriteRecord) -> list[Finding]:

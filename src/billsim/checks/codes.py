@@ -5,11 +5,11 @@ Each function judges one group of codes and adds `code -> what is wrong` to `fou
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
-from billsim.checks.copies import Copies, mapping_wrong, rows_without_account
+from billsim.checks.copies import ALIKE, Copies, mapping_wrong, rows_without_account
 from billsim.checks.truth import Expected, is_contract
 from billsim.core.policy import BAD_DEBT, DunningPolicy
 from billsim.stores.base import Shard
@@ -72,35 +72,72 @@ DERIVED: dict[str, frozenset[str]] = {
 # Codes of copies whose other side, which is right by definition, is a store of its own.
 BESIDE = {STRIPE_DRIFT: "ope", PROFILE_DRIFT: "stripe.customer", ACCOUNT_TYPE_DRIFT: "subs_account", MAPPING_DRIFT: "stripe.customer"}
 _OF_COPIES = (STRIPE_DRIFT, WWW_DRIFT, PROFILE_DRIFT, ACCOUNT_TYPE_DRIFT, ORPHANED_STATE)
-_ALIKE = ("",) * len(_OF_COPIES)
 _NO_ROW = DunningRow("")
+_NO_ROWS: Mapping[str, Any] = {}
 _NONE_UNHEALABLE: frozenset[str] = frozenset()
 
 
 def disagreements(
-    shard: Shard, expected: Expected, policy: DunningPolicy, ledger: Ledger, copies: Copies, shared: bool = False
+    shard: Shard, expected: Expected, policy: DunningPolicy, fields: Fields, ledger: Ledger, copies: Copies, shared: bool = False
 ) -> dict[str, str]:
     """The codes under which the account disagrees with truth, each with what is wrong. Where truth does not apply, only whose the account is at
     Stripe is asked, and of contract accounts nothing. `shared`: others stand on its customer.
     """
-    found: dict[str, str] = {}
     if not expected.applies:
-        return found if is_contract(shard, policy) else unknown_whose(shard, copies, shared)
-    rows = shard.rows
-    dunning, flags, metadata = rows.get("subs_dunning") or _NO_ROW, rows["subs_account"].flags, shard.stripe.customer.metadata
-    judge_debt(shard, expected, policy, dunning, flags, metadata, found)
-    if flags & policy.no_success_flag or expected.no_successful_payment or metadata != expected.metadata:
-        judge_success(expected, policy, flags, metadata, found)
-    judge_entitlements(shard.many.get("cf_prod") or {}, expected.entitlements, found)
+        return {} if is_contract(shard, policy) else unknown_whose(shard, copies, shared)
+    found = fields.wrong(shard, expected, policy).copy()
     wrong = ledger.wrong(shard)
     if wrong:
         found[LEDGER_DRIFT] = wrong
     if expected.consequences:
         found[MISSING] = "not executed: " + ", ".join([due.key for due in expected.consequences])
     differences = copies.differ(shard, expected.metadata, expected.entitlements, policy)
-    if differences != _ALIKE:
+    if differences != ALIKE:
         found.update({code: what for code, what in zip(_OF_COPIES, differences, strict=True) if what})
     return found
+
+
+class Fields:
+    """What the dunning state, flags, governed metadata and entitlements of an account are that they should not be, by code; judged anew only where
+    truth or one of them has moved.
+
+    Rows and objects are never changed in place, so that one that is the same has not moved; who changes an invoice's metadata says so by `moved`.
+    """
+
+    __slots__ = ("moved", "_expected", "_dunning", "_profile", "_customer", "_entitlements", "_found")
+
+    def __init__(self) -> None:
+        self.moved = False
+        self._expected: Expected | None = None
+        self._dunning: Any = None
+        self._profile: Any = None
+        self._customer: Any = None
+        self._entitlements: Any = None
+        self._found: dict[str, str] = {}
+
+    def wrong(self, shard: Shard, expected: Expected, policy: DunningPolicy) -> dict[str, str]:
+        """The codes of these fields under which the account disagrees with truth, each with what is wrong. Not to be changed."""
+        rows, customer, entitlements = shard.rows, shard.stripe.customer, shard.many.get("cf_prod")
+        dunning, profile = rows.get("subs_dunning"), rows["subs_account"]
+        if (
+            expected is self._expected
+            and dunning is self._dunning
+            and profile is self._profile
+            and customer is self._customer
+            and entitlements is self._entitlements
+            and not self.moved
+        ):
+            return self._found
+        self._expected, self._dunning, self._profile, self._customer = expected, dunning, profile, customer
+        self._entitlements, self.moved = entitlements, False
+        found: dict[str, str] = {}
+        self._found = found
+        flags, metadata = profile.flags, customer.metadata
+        judge_debt(shard, expected, policy, dunning or _NO_ROW, flags, metadata, found)
+        if flags & policy.no_success_flag or expected.no_successful_payment or metadata != expected.metadata:
+            judge_success(expected, policy, flags, metadata, found)
+        judge_entitlements(entitlements or _NO_ROWS, expected.entitlements, found)
+        return found
 
 
 def unknown_whose(shard: Shard, copies: Copies, shared: bool) -> dict[str, str]:
@@ -212,14 +249,6 @@ class Ledger:
         if moved:
             self._compare(book)
         return ", ".join(self._wrong.values()) if self._wrong else ""
-
-    def alone(self, shard: Shard, standing: Iterable[str]) -> dict[str, str]:
-        """`disagreements` after a step that wrote nothing but entries: whatever other field disagreed (`standing`) does so still."""
-        held = {code: "" for code in standing if code not in (LEDGER_DRIFT, UNJUSTIFIED)}
-        wrong = self.wrong(shard)
-        if wrong:
-            held[LEDGER_DRIFT] = wrong
-        return held
 
     def give_up_on_the_unknown(self, shard: Shard) -> bool:
         """Set apart the entries that nothing at Stripe answers to; True if there are any."""

@@ -55,6 +55,29 @@ def subscriptions_differ(bought: Mapping[str, OpeSubscription], book: Book, unbi
     return ", ".join(wrong)
 
 
+def are_billed_as_bought(bought: Mapping[str, OpeSubscription], at_stripe: Mapping[str, Subscription]) -> bool:
+    """Each row is in force and stands for a live subscription of its own, which bills the same items in the same order, and there is no other: then
+    neither can differ from the other nor lack it. True of most accounts; False says nothing.
+    """
+    if len(bought) != len(at_stripe) or (len(bought) > 1 and len({row.stripe_subscription for row in bought.values()}) < len(bought)):
+        return False
+    for row in bought.values():
+        counterpart = at_stripe.get(row.stripe_subscription)
+        if counterpart is None or row.status != "active" or row.scheduled is not None or counterpart.status not in LIVE:
+            return False
+        items, interval = counterpart.items.data, row.interval
+        if len(items) != len(row.items):
+            return False
+        for item, own in zip(items, row.items):  # noqa: B905
+            price = item.price
+            terms = price.recurring
+            if price.product != own.product or price.unit_amount != own.price or item.quantity != own.quantity:
+                return False
+            if terms is None or terms.interval != interval:
+                return False
+    return True
+
+
 def _is_bought(bought: Mapping[str, OpeSubscription], subscription: str) -> bool:
     """Another row, in force, stands for the subscription."""
     return any(row.status == "active" and row.stripe_subscription == subscription for row in bought.values())
@@ -165,6 +188,7 @@ def rows_without_referent(bought: Mapping[str, OpeSubscription], done: Sequence[
 
 
 Differences = tuple[str, str, str, str, str]
+ALIKE: Differences = ("", "", "", "", "")
 
 
 class Copies:
@@ -187,16 +211,17 @@ class Copies:
         self._profile: Any = None
         self._mapping: Any = None
         self._customer: Any = None
-        self._found: Differences = ("", "", "", "", "")
+        self._found = ALIKE
 
     def give_up_on_the_unpriced(self, shard: Shard, has_price: Callable[[str], bool]) -> bool:
         """Set apart what was bought on plans that have no price at Stripe, and that is not billed there; True if there is any."""
         book: Book = shard.stripe
         for row in (shard.many.get("ope") or {}).values():
             counterpart = book.subscriptions.get(row.stripe_subscription)
-            billed = [item.price.product for item in counterpart.items.data] if counterpart is not None else []
-            if len(billed) >= len(row.items):
+            held = counterpart.items.data if counterpart is not None else ()
+            if len(held) >= len(row.items):
                 continue
+            billed = [item.price.product for item in held]
             self.unbilled += tuple([(row.key, item.product) for item in row.items if item.product not in billed and not has_price(item.plan)])
         return bool(self.unbilled)
 
@@ -219,9 +244,12 @@ class Copies:
             return self._found
         subscriptions, zones_wrong, profile_wrong, type_wrong, orphans = self._found
         if not bought:
-            subscriptions, orphans = subscriptions_differ(ope or {}, book, self.unbilled), rows_without_referent(ope or {}, done, book)
-            # Of what has ended and is owed for, invoices decide: it is looked at every time.
-            self.moved = any([each.status in ENDED for each in book.subscriptions.values()])
+            if not done and are_billed_as_bought(ope or {}, book.subscriptions):
+                subscriptions, orphans, self.moved = "", "", False
+            else:
+                subscriptions, orphans = subscriptions_differ(ope or {}, book, self.unbilled), rows_without_referent(ope or {}, done, book)
+                # Of what has ended and is owed for, invoices decide: it is looked at every time.
+                self.moved = any([each.status in ENDED for each in book.subscriptions.values()])
         if not levels:
             zones_wrong = zones_differ(zones or {}, level)
         if not known:

@@ -13,10 +13,10 @@ from typing import Any
 
 import msgspec
 
-from billsim.checks.always import ENDS, ENGINE, FACADE, LOOKED_AT, WORLD, Finding, check_action, check_engine_write, check_write, ends
+from billsim.checks.always import CHECKED, ENDS, ENGINE, FACADE, WORLD, Finding, check_action, check_engine_write, ends
 from billsim.checks.blame import Blame, Memory
 from billsim.checks.cause import DATA, MANUAL_WRITE, Clock, Given, Opener, of_truth, permit_of, provenance, waking_kind
-from billsim.checks.codes import CODES, DERIVED, MISSING, UNJUSTIFIED, Ledger, disagreements, unknown_whose
+from billsim.checks.codes import CODES, DERIVED, MISSING, UNJUSTIFIED, Fields, Ledger, disagreements, unknown_whose
 from billsim.checks.copies import Copies
 from billsim.checks.fields import harms, mends
 from billsim.checks.justified import falls_with_its_subscription, mirrors_stripe
@@ -88,7 +88,7 @@ class Watch:
     `shared`: other accounts stand on its Stripe customer.
     """
 
-    __slots__ = ("expected", "authority", "until_ms", "open", "past", "ledger", "copies", "shared", "parted_ms", "memory", "unjudged_ms")
+    __slots__ = ("expected", "authority", "until_ms", "open", "past", "fields", "ledger", "copies", "shared", "parted_ms", "memory", "unjudged_ms")
 
     def __init__(self) -> None:
         self.expected: Expected = NOTHING
@@ -96,6 +96,7 @@ class Watch:
         self.until_ms = NEVER_MS
         self.open: dict[str, Interval] = {}
         self.past: list[tuple[int, frozenset[Permit]]] = []
+        self.fields = Fields()
         self.ledger = Ledger()
         self.copies = Copies()
         self.shared = False
@@ -183,12 +184,7 @@ class Judge:
             self._renew(shard, watch, now_ms)
         for record in records:
             self._inspect(shard, watch, record)
-        if not moved and watch.expected.applies and all([isinstance(record, WriteRecord) and record.store == "billing_prod" for record in records]):
-            # Entries of the ledger touch no other code: those stand as they stood.
-            held = watch.ledger.alone(shard, watch.open)
-        else:
-            held = self._disagreements(shard, watch)
-        self._settle(shard, watch, now_ms, records, held)
+        self._settle(shard, watch, now_ms, records, self._disagreements(shard, watch))
         if self._remapped:
             self._look_at_neighbours(shard, now_ms)
 
@@ -235,6 +231,10 @@ class Judge:
         mapping = shard.rows.get("subs_customer")
         watch.shared = mapping is not None and len(self._stores.by_customer.get(mapping.stripe_customer, ())) > 1
         before, expected = watch.expected, truth(shard, self._policy, now_ms, watch.shared)
+        if expected == before and watch.authority >= 0:
+            # Truth has not moved; that it is the same object tells whoever compares with it.
+            watch.authority = shard.authority
+            return
         if before.permits and before.permits != expected.permits:
             oldest = now_ms - self._policy.lag_budget_ms
             watch.past = [(until, permits) for until, permits in watch.past if until >= oldest]
@@ -251,7 +251,7 @@ class Judge:
         watch.until_ms = until_ms
 
     def _disagreements(self, shard: Shard, watch: Watch) -> dict[str, str]:
-        return disagreements(shard, watch.expected, self._policy, watch.ledger, watch.copies, watch.shared)
+        return disagreements(shard, watch.expected, self._policy, watch.fields, watch.ledger, watch.copies, watch.shared)
 
     def _look_at_neighbours(self, shard: Shard, now_ms: int) -> None:
         """An account stands on another customer: whoever stands, or stood, there with it is merged, or no more."""
@@ -291,9 +291,10 @@ class Judge:
                     self._open(shard, watch, Interval(code, now_ms, opener_of(why, code, now_ms), detail, about))
                 elif not isinstance(why, (Clock, Given)):
                     self._follow(shard, watch, standing, why)
-            self._weigh(shard, watch, now_ms)
-        if watch.parted_ms is not None:
-            self._converged(shard, watch, now_ms)
+            if shard.pending <= 0:
+                self._weigh(shard, watch, now_ms)
+        if watch.parted_ms is not None and (not watch.open or (len(watch.open) == 1 and UNJUSTIFIED in watch.open)):
+            self._converged(shard, watch, watch.parted_ms, now_ms)
 
     def _open(self, shard: Shard, watch: Watch, interval: Interval) -> None:
         watch.open[interval.code] = interval
@@ -333,11 +334,9 @@ class Judge:
     def _is_drift(self, interval: Interval, now_ms: int) -> bool:
         return interval.drifted or now_ms - interval.opened_ms > self._policy.lag_budget_ms
 
-    def _converged(self, shard: Shard, watch: Watch, now_ms: int) -> None:
-        """Note how long the account took, once it equals truth again."""
-        if watch.parted_ms is None or (watch.open and any([code != UNJUSTIFIED for code in watch.open])):
-            return
-        length_ms, watch.parted_ms = now_ms - watch.parted_ms, None
+    def _converged(self, shard: Shard, watch: Watch, parted_ms: int, now_ms: int) -> None:
+        """The account equals truth again: note how long it took."""
+        length_ms, watch.parted_ms = now_ms - parted_ms, None
         if not watch.open:
             del self._parted[shard.account]
         if length_ms > 0:
@@ -367,17 +366,24 @@ class Judge:
                 self._unjustified(shard, watch, record, f"{record.kind} {record.step} for {record.debt}, while truth said {watch.expected.status}")
             return
         store = record.store
-        if store in LOOKED_AT:
-            self._find_all(check_write(shard, record))
-        if store in ENDS:
+        if store in CHECKED:
+            found = CHECKED[store](shard.stripe, record)
+            if found:
+                self._find_all(found)
+        elif store in ENDS:
             what = ends(record)
             if what is not None and self._writer(record) == ENGINE:
                 self._check_end(shard, watch, record, what)
-        judged = watch.unjudged_ms is None or record.at_ms - watch.unjudged_ms <= self._policy.lag_budget_ms
-        if (store == "subs_account" or not judged) and self._writer(record) == ENGINE:
-            # What a person has asked for is carried through, though a contract has begun since.
-            self._find_all(check_engine_write(record, self._policy, judged or waking_kind(record.cause) in _ASKED_FOR))
-        if store == "stripe.invoice" or store == "stripe.charge":
+        if store == "subs_account" or watch.unjudged_ms is not None:
+            judged = watch.unjudged_ms is None or record.at_ms - watch.unjudged_ms <= self._policy.lag_budget_ms
+            if self._writer(record) == ENGINE:
+                # What a person has asked for is carried through, though a contract has begun since.
+                self._find_all(check_engine_write(record, self._policy, judged or waking_kind(record.cause) in _ASKED_FOR))
+        if store == "stripe.invoice":
+            watch.ledger.moved[record.key] = None
+            if getattr(record.old, "metadata", None) or getattr(record.new, "metadata", None):
+                watch.fields.moved = True
+        elif store == "stripe.charge":
             watch.ledger.moved[record.key] = None
         elif store == "stripe.subscription":
             watch.copies.moved = True

@@ -22,21 +22,23 @@ def opener_of(why: Why, code: str, now_ms: int) -> Opener:
         return why
     if not why:
         return Clock(now_ms)
+    derived, right = DERIVED[code], BESIDE.get(code)
     beside, invoice, other = None, None, None  # type: WriteRecord | None, WriteRecord | None, WriteRecord | None
     for record in why[::-1]:
         if isinstance(record, ActionRecord):
             if code == MISSING:
                 return record
-        elif is_of_copy(record, code):
-            return record
-        elif record.store == BESIDE.get(code):
-            beside = beside or record
-        elif record.store not in AUTHORITIES or is_derived_write(record):
             continue
-        elif record.store != "stripe.invoice":
-            other = other or record
-        else:
-            invoice = invoice or record
+        store = record.store
+        if store in derived and is_of_copy(record, code):
+            return record
+        if store == right:
+            beside = beside or record
+        elif store == "stripe.invoice":
+            if invoice is None and not is_derived_write(record):
+                invoice = record
+        elif other is None and store in AUTHORITIES and not is_derived_write(record):
+            other = record
     return beside or invoice or other or why[-1]
 
 
