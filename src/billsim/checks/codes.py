@@ -85,59 +85,47 @@ def disagreements(
     """
     if not expected.applies:
         return {} if is_contract(shard, policy) else unknown_whose(shard, copies, shared)
-    found = fields.wrong(shard, expected, policy).copy()
+    many = shard.many
+    seen = (expected, shard.rows, shard.stripe.customer, many.get("cf_prod"), many.get("ope"), many.get("www"))
+    have_moved = seen != fields.seen
+    if have_moved or fields.moved:
+        fields.judge(shard, expected, policy, seen)
+    if have_moved or copies.moved:
+        copies.differ(shard, expected.metadata, expected.entitlements, policy)
+    found = fields.found.copy()
     wrong = ledger.wrong(shard)
     if wrong:
         found[LEDGER_DRIFT] = wrong
     if expected.consequences:
         found[MISSING] = "not executed: " + ", ".join([due.key for due in expected.consequences])
-    differences = copies.differ(shard, expected.metadata, expected.entitlements, policy)
-    if differences != ALIKE:
-        found.update({code: what for code, what in zip(_OF_COPIES, differences, strict=True) if what})
+    if copies.found != ALIKE:
+        found.update({code: what for code, what in zip(_OF_COPIES, copies.found, strict=True) if what})
     return found
 
 
 class Fields:
-    """What the dunning state, flags, governed metadata and entitlements of an account are that they should not be, by code; judged anew only where
-    truth or one of them has moved.
+    """What the dunning state, flags, governed metadata and entitlements of an account are that they should not be, by code (`found`).
 
-    Rows and objects are never changed in place, so that one that is the same has not moved; who changes an invoice's metadata says so by `moved`.
+    `seen` is what this was judged by, and what copies were compared by. Rows and objects are never changed in place, so that it need not be judged
+    again while that is the same; who changes an invoice's metadata says so by `moved`.
     """
 
-    __slots__ = ("moved", "_expected", "_dunning", "_profile", "_customer", "_entitlements", "_found")
+    __slots__ = ("found", "moved", "seen")
 
     def __init__(self) -> None:
+        self.found: dict[str, str] = {}
         self.moved = False
-        self._expected: Expected | None = None
-        self._dunning: Any = None
-        self._profile: Any = None
-        self._customer: Any = None
-        self._entitlements: Any = None
-        self._found: dict[str, str] = {}
+        self.seen: tuple[Any, ...] = ()
 
-    def wrong(self, shard: Shard, expected: Expected, policy: DunningPolicy) -> dict[str, str]:
-        """The codes of these fields under which the account disagrees with truth, each with what is wrong. Not to be changed."""
-        rows, customer, entitlements = shard.rows, shard.stripe.customer, shard.many.get("cf_prod")
-        dunning, profile = rows.get("subs_dunning"), rows["subs_account"]
-        if (
-            expected is self._expected
-            and dunning is self._dunning
-            and profile is self._profile
-            and customer is self._customer
-            and entitlements is self._entitlements
-            and not self.moved
-        ):
-            return self._found
-        self._expected, self._dunning, self._profile, self._customer = expected, dunning, profile, customer
-        self._entitlements, self.moved = entitlements, False
-        found: dict[str, str] = {}
-        self._found = found
-        flags, metadata = profile.flags, customer.metadata
-        judge_debt(shard, expected, policy, dunning or _NO_ROW, flags, metadata, found)
+    def judge(self, shard: Shard, expected: Expected, policy: DunningPolicy, seen: tuple[Any, ...]) -> None:
+        """Hold all of these fields against truth."""
+        self.found, self.moved, self.seen = {}, False, seen
+        profile, metadata = shard.rows["subs_account"], shard.stripe.customer.metadata
+        flags, found = profile.flags, self.found
+        judge_debt(shard, expected, policy, shard.rows.get("subs_dunning") or _NO_ROW, flags, metadata, found)
         if flags & policy.no_success_flag or expected.no_successful_payment or metadata != expected.metadata:
             judge_success(expected, policy, flags, metadata, found)
-        judge_entitlements(entitlements or _NO_ROWS, expected.entitlements, found)
-        return found
+        judge_entitlements(shard.many.get("cf_prod") or _NO_ROWS, expected.entitlements, found)
 
 
 def unknown_whose(shard: Shard, copies: Copies, shared: bool) -> dict[str, str]:

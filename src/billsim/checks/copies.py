@@ -192,13 +192,13 @@ ALIKE: Differences = ("", "", "", "", "")
 
 
 class Copies:
-    """What differs between an account's copies, compared anew only where one of the two has moved.
+    """What differs between an account's copies (`found`, as `differ` says it), compared anew only where one of the two has moved.
 
     Rows are never changed in place, so that a row that is the same one has not moved; who changes a subscription says so by `moved`.
     `accepted` holds what no engine can heal, by code, from the very beginning, and `unbilled` what it cannot have billed.
     """
 
-    __slots__ = ("moved", "accepted", "unbilled", "_ope", "_done", "_zones", "_level", "_profile", "_mapping", "_customer", "_found")
+    __slots__ = ("moved", "accepted", "unbilled", "_ope", "_done", "_zones", "_level", "_profile", "_mapping", "_customer", "found")
 
     def __init__(self) -> None:
         self.moved = True
@@ -211,7 +211,7 @@ class Copies:
         self._profile: Any = None
         self._mapping: Any = None
         self._customer: Any = None
-        self._found = ALIKE
+        self.found = ALIKE
 
     def give_up_on_the_unpriced(self, shard: Shard, has_price: Callable[[str], bool]) -> bool:
         """Set apart what was bought on plans that have no price at Stripe, and that is not billed there; True if there is any."""
@@ -237,24 +237,19 @@ class Copies:
         dunning, ope, zones, level = rows.get("subs_dunning"), many.get("ope"), many.get("www"), plans.get(LEVEL_OF)
         done = () if dunning is None else dunning.done
         profile, mapping, customer = rows["subs_account"], rows["subs_customer"], book.customer
-        known = profile is self._profile and mapping is self._mapping and customer is self._customer
-        bought = ope is self._ope and done is self._done and mapping is self._mapping and not self.moved
-        levels = zones is self._zones and level == self._level
-        if known and bought and levels:
-            return self._found
-        subscriptions, zones_wrong, profile_wrong, type_wrong, orphans = self._found
-        if not bought:
+        subscriptions, zones_wrong, profile_wrong, type_wrong, orphans = self.found
+        if self.moved or ope is not self._ope or done is not self._done or mapping is not self._mapping:
             if not done and are_billed_as_bought(ope or {}, book.subscriptions):
                 subscriptions, orphans, self.moved = "", "", False
             else:
                 subscriptions, orphans = subscriptions_differ(ope or {}, book, self.unbilled), rows_without_referent(ope or {}, done, book)
                 # Of what has ended and is owed for, invoices decide: it is looked at every time.
                 self.moved = any([each.status in ENDED for each in book.subscriptions.values()])
-        if not levels:
+        if zones is not self._zones or level != self._level:
             zones_wrong = zones_differ(zones or {}, level)
-        if not known:
+        if profile is not self._profile or mapping is not self._mapping or customer is not self._customer:
             profile_wrong, type_wrong = profile_differs(profile, mapping, customer), account_type_differs(customer, metadata, policy)
         self._ope, self._done, self._zones, self._level = ope, done, zones, level
         self._profile, self._mapping, self._customer = profile, mapping, customer
-        self._found = (subscriptions, zones_wrong, profile_wrong, type_wrong, orphans)
-        return self._found
+        self.found = (subscriptions, zones_wrong, profile_wrong, type_wrong, orphans)
+        return self.found
