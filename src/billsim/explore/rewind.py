@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from billsim.checks.codes import Fields
 from billsim.checks.copies import Copies
 from billsim.checks.judge import Judge, Watch
 from billsim.core import trace
@@ -47,6 +48,7 @@ _KEPT: dict[type, frozenset[str]] = {
     Task: frozenset({"component", "message", "name", "shard", "effect", "begun", "_go_on"}),
     Parcel: frozenset({"topic", "item", "name", "origin", "account"}),
     Copies: frozenset(Copies.__slots__) - {"accepted"},
+    Fields: frozenset(Fields.__slots__),
 }
 # Attributes that hold values, or what is met elsewhere: these are copied, and what they hold is not walked.
 _FLAT: dict[type, frozenset[str]] = {
