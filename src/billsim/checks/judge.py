@@ -205,7 +205,7 @@ class Judge:
         never = 0
         for shard in self._parted.values():
             self._weigh(shard, shard.judged, now_ms)
-            standing = [interval for interval in shard.judged.open.values() if self._is_drift(interval, now_ms)]
+            standing = [each for each in shard.judged.open.values() if each.drifted or now_ms - each.opened_ms > self._policy.lag_budget_ms]
             for interval in standing:
                 self._standing[interval.code] += 1
                 self._record(shard, interval, None, None)
@@ -308,7 +308,7 @@ class Judge:
         length_ms = now_ms - interval.opened_ms
         if length_ms <= 0:
             return
-        if self._is_drift(interval, now_ms):
+        if interval.drifted or length_ms > self._policy.lag_budget_ms:
             closer = opener_of(why, interval.code, now_ms)
             if isinstance(closer, (WriteRecord, ActionRecord)):
                 # Its last write has mended it: it was never left half done.
@@ -330,9 +330,6 @@ class Judge:
                 return
         for interval in watch.open.values():
             interval.drifted = True
-
-    def _is_drift(self, interval: Interval, now_ms: int) -> bool:
-        return interval.drifted or now_ms - interval.opened_ms > self._policy.lag_budget_ms
 
     def _converged(self, shard: Shard, watch: Watch, parted_ms: int, now_ms: int) -> None:
         """The account equals truth again: note how long it took."""
