@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import hmac
+import hashlib
+from collections.abc import Callable
 from functools import cache
+from typing import Any
+
+_BLOCK = 64
 
 
 def sign(body: bytes, secret: str, now_s: int) -> str:
@@ -13,13 +17,19 @@ def sign(body: bytes, secret: str, now_s: int) -> str:
 
 def mac(body: bytes, secret: str, stamp: int) -> str:
     """The signature, in hex, of a body that was stamped with these unix seconds."""
-    made = _keyed(secret).copy()
-    made.update(b"%d." % stamp)
-    made.update(body)
-    return made.hexdigest()
+    begin_inner, begin_outer = _keyed(secret)
+    inner, outer = begin_inner(), begin_outer()
+    inner.update(b"%d.%b" % (stamp, body))
+    outer.update(inner.digest())
+    signature: str = outer.hexdigest()
+    return signature
 
 
 @cache
-def _keyed(secret: str) -> hmac.HMAC:
-    """An HMAC with the key already in it: that is half the work of a short body."""
-    return hmac.new(secret.encode(), digestmod="sha256")
+def _keyed(secret: str) -> tuple[Callable[[], Any], Callable[[], Any]]:
+    """What begins the two hashes of an HMAC (RFC 2104), with the key already in each: that is half the work of a short body."""
+    key = secret.encode()
+    if len(key) > _BLOCK:
+        key = hashlib.sha256(key).digest()
+    key = key.ljust(_BLOCK, b"\0")
+    return hashlib.sha256(bytes([byte ^ 0x36 for byte in key])).copy, hashlib.sha256(bytes([byte ^ 0x5C for byte in key])).copy
