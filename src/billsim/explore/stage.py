@@ -72,7 +72,11 @@ class Silent(Trace):
 
     listener: Callable[[Record], None] | None = None
 
-    def add(self, record: Record) -> None:
+    def __init__(self) -> None:
+        super().__init__()
+        self.add = self._show
+
+    def _show(self, record: Record) -> None:
         if self.listener is not None:
             self.listener(record)
 
