@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from billsim import run as main_path
+from billsim import world
 from billsim.core.policy import DunningPolicy
 from billsim.engine.decide import decide
 from billsim.ports import AccountState, Component, Decision, GatherAll, Message, Write
@@ -151,3 +153,15 @@ def test_a_held_event_that_no_row_releases_is_released_by_the_calm() -> None:
     result = run_scenario(msgspec.structs.replace(story, timeline=rows), engine="recompute", keep_records=True)
     released = [record.at_ms for record in result.records if record[0] == "messages" and record.what == "released"]
     assert released == [story.until] and result.verdict == "holds"
+
+
+@pytest.mark.parametrize("batch", [1, 7])
+def test_records_leave_in_batches_as_the_world_goes_on(batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After each step, and not at the end of a slice of the run alone."""
+    whole = run_scenario(load(find(STORY)), keep_records=True)
+    sizes: list[int] = []
+    monkeypatch.setattr(world, "BATCH", batch)
+    monkeypatch.setattr(main_path, "_sinks", lambda out, records: [records.extend, lambda taken: sizes.append(len(taken))])
+    cut = run_scenario(load(find(STORY)), keep_records=True)
+    assert cut.data["digest"] == whole.data["digest"] and cut.records == whole.records
+    assert max(sizes) < batch + 20 and len(sizes) > 5 and sum(sizes) == len(whole.records)

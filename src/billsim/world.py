@@ -28,7 +28,7 @@ from billsim.core.kernel import Kernel, Order
 from billsim.core.latency import ROW_OFFSET
 from billsim.core.policy import DunningPolicy
 from billsim.core.time import HOUR_MS
-from billsim.core.trace import ActionRecord, LatencyRecord, MessageRecord, RemediationRecord, Trace, WriteRecord
+from billsim.core.trace import BATCH, ActionRecord, LatencyRecord, MessageRecord, RemediationRecord, Trace, WriteRecord
 from billsim.faults.catalogue import Weather, weather_of
 from billsim.pipe.forwarding import DeliveryError, Pipe
 from billsim.ports import Component, Engine, Message, Send
@@ -79,6 +79,7 @@ class World:
         self._actor = ""
         self._cause = ""
         self._misbehaved: Exception | None = None
+        self._records = trace.waiting
 
         self.kernel = Kernel(scenario.start, order)
         self.stores = all_stores.empty()
@@ -89,6 +90,7 @@ class World:
         self.domain_events = domain_events.queue(self.kernel, choices, self._consume, self._log_message, loses_ack=loses_ack)
         self.async_processing = async_processing.queue(self.kernel, choices, self._consume, self._log_message, loses_ack=loses_ack)
         self.runtime = Runtime(self.kernel, choices, self.stores, self.stripe, trace, self)
+        self._over = self.runtime.over
         if self.weather is not None:
             self._expose(self.weather)
         self.judge = Judge(self.stores, policy, trace) if scenario.before is None else Successor(self.stores, policy, trace)
@@ -194,7 +196,10 @@ class World:
             now, look = self.kernel.now, self.judge.look
             for shard in dirty.values():
                 look(shard, now)
-        self.runtime.over.clear()
+        if self._over:
+            self._over.clear()
+        if len(self._records) >= BATCH:
+            self.trace.flush()
 
     def stop_faults(self) -> None:
         """The storm is over: nothing fails or is held any more, and customers do nothing new."""

@@ -114,28 +114,26 @@ Sink = Callable[[list[Any]], None]
 
 
 class Trace:
-    """Takes records, keeps the digest, and hands full batches to the sinks."""
+    """Takes records, keeps the digest, and hands full batches to the sinks.
+
+    `waiting` is always one and the same list, and `add(record)` appends to it and does nothing else: whoever lets the world go on flushes, at the
+    latest after the step in which a batch (BATCH) has come together.
+    """
 
     def __init__(self) -> None:
-        self._batch: list[Any] = []
-        self._room = BATCH
+        self.waiting: list[Any] = []
+        self.add: Callable[[Record], None] = self.waiting.append
         self._hash = xxh3_128()
         self._encoder = msgspec.json.Encoder()
         self.sinks: list[Sink] = []
         self.count = 0
 
-    def add(self, record: Record) -> None:
-        """Append a record."""
-        self._batch.append(record)
-        self._room -= 1
-        if not self._room:
-            self.flush()
-
     def flush(self) -> None:
         """Digest the waiting records and hand them to the sinks."""
-        batch, self._batch, self._room = self._batch, [], BATCH
-        if not batch:
+        if not self.waiting:
             return
+        batch = self.waiting[:]
+        self.waiting.clear()
         self.count += len(batch)
         # A row's old value was the new value of an earlier record: digesting it again would add time and no evidence.
         lines = [r[:9] + (r[10],) if r[0] == "writes" else r for r in batch]
