@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from typing import Protocol
 
 from xxhash import xxh3_64_intdigest
@@ -32,7 +33,7 @@ class Table(Protocol):
 class Quantiles:
     """An integer distribution, given by evenly spaced quantiles and interpolated between them: `(0 %, ..., 100 %)`."""
 
-    __slots__ = ("name", "values", "_last")
+    __slots__ = ("name", "values", "_last", "_steps")
 
     def __init__(self, name: str, values: Iterable[int]) -> None:
         self.name = name
@@ -40,13 +41,13 @@ class Quantiles:
         if len(self.values) < 2 or list(self.values) != sorted(self.values):
             raise ValueError(f"{name}: quantiles must be two or more, rising")
         self._last = len(self.values) - 1
+        self._steps = tuple([(low, high - low) for low, high in pairwise(self.values)])
 
     def answer(self, bits: int) -> int:
         """The value at the quantile that the high 32 bits name."""
         position = (bits >> 32) * self._last
-        index = position >> 32
-        low = self.values[index]
-        return low + ((self.values[index + 1] - low) * (position & 0xFFFFFFFF) >> 32)
+        low, span = self._steps[position >> 32]
+        return low + (span * (position & 0xFFFFFFFF) >> 32)
 
     def share(self, value: int) -> int:
         """How many of 2**32 answers are at or below `value`, before they are rounded down."""
