@@ -28,7 +28,7 @@ from billsim.core.kernel import Kernel, Order
 from billsim.core.latency import ROW_OFFSET
 from billsim.core.policy import DunningPolicy
 from billsim.core.time import HOUR_MS
-from billsim.core.trace import BATCH, ActionRecord, LatencyRecord, MessageRecord, RemediationRecord, Trace, WriteRecord
+from billsim.core.trace import BATCH, ActionRecord, LatencyRecord, MessageRecord, RemediationRecord, Trace, WriteRecord, as_record
 from billsim.faults.catalogue import Weather, weather_of
 from billsim.pipe.forwarding import DeliveryError, Pipe
 from billsim.ports import Component, Engine, Message, Send
@@ -80,10 +80,12 @@ class World:
         self._cause = ""
         self._misbehaved: Exception | None = None
         self._records = trace.waiting
+        self.passed: Callable[[MessageRecord], None] = trace.add
 
         self.kernel = Kernel(scenario.start, order)
         self.stores = all_stores.empty()
         self.stripe = Stripe(self.kernel, choices, scenario.stripe, self)
+        self.acknowledged = self.stripe.acknowledged
         self.weather = weather_of(scenario.faults, choices, self.accounts_of)
         self.pipe = Pipe(self.kernel, choices, self, secret=scenario.stripe.webhook_secret, bodies=bodies, weather=self.weather)
         loses_ack = self.weather.loses_ack if self.weather is not None else None
@@ -94,6 +96,7 @@ class World:
         if self.weather is not None:
             self._expose(self.weather)
         self.judge = Judge(self.stores, policy, trace) if scenario.before is None else Successor(self.stores, policy, trace)
+        self.clock = self.judge
         self.judge.blame.line_of = self.runtime.line_of
         self.judge.writer_of = self._writer_of
         self.judge.has_price = self.stripe.has_price
@@ -180,11 +183,6 @@ class World:
             return True
         return False
 
-    @property
-    def next_clock_ms(self) -> int:
-        """When an account's truth next changes by the clock alone."""
-        return self.judge.next_clock_ms
-
     def strike(self, instant_ms: int) -> None:
         """Truth changes by the clock alone: the checks look, and the world does nothing."""
         self.judge.tick(instant_ms)
@@ -260,15 +258,15 @@ class World:
         if caller is not None:
             caller.writes += 1
         for account in self.stores.by_customer.get(customer, ()) or ("",):
-            record = WriteRecord("writes", now, component, task, why, store, account, id, -1, old, new)
-            if not account:
-                self.trace.add(record)
-                continue
-            shard = self.stores.shard(account)
-            if shard.gathers:
-                shard.remember(now, store, id, old)
-            shard.authority += 1
-            self.runtime.record(shard, record)
+            record = as_record(WriteRecord, ("writes", now, component, task, why, store, account, id, -1, old, new))
+            self.trace.add(record)
+            if account:
+                shard = self.stores.shard(account)
+                if shard.gathers:
+                    shard.remember(now, store, id, old)
+                shard.authority += 1
+                shard.fresh.append(record)
+                self._dirty[account] = shard
 
     def emitted(self, emitted: Emitted) -> None:
         """Stripe has an event: the pipe carries it, and a customer may be mailed."""
@@ -291,7 +289,8 @@ class World:
         """Start every component that a message wakes; `done` hears of the first failure when all have ended."""
         doubled = self.weather is not None and attempt == 1 and self.weather.doubles(message)
         try:
-            woken = [self.components[name] for name in self.engine.wakes(message)]
+            names = self.engine.wakes(message)
+            woken = (self.components[names[0]],) if len(names) == 1 else tuple([self.components[name] for name in names])
         except Exception as failure:
             self._engine_failed(message, failure)
             done(failure)
@@ -326,7 +325,7 @@ class World:
     def on_the_way(self, customer: str, by: int) -> None:
         """A message for the customer's accounts has set out or ended."""
         self._under_way[customer] = self._under_way.get(customer, 0) + by
-        for account in self.accounts_of(customer):
+        for account in self.stores.by_customer.get(customer, ()):
             self.busy(account, by)
 
     def _moved_house(self, account: str, left: str, joined: str) -> None:
@@ -335,12 +334,8 @@ class World:
             if customer and (under_way := self._under_way.get(customer, 0)):
                 self.busy(account, times * under_way)
 
-    def acknowledged(self, emitted: Emitted, at_ms: int) -> None:
-        """The ingress answers 2xx at an instant."""
-        self.stripe.acknowledged(emitted, at_ms)
-
     def record(self, record: MessageRecord) -> None:
-        """Add to the trace what moved in the pipe."""
+        """Add to the trace what moved in the pipe or a queue; of what does not go its usual way there may be a mark."""
         self.trace.add(record)
         mark = marks.OF_MESSAGE.get(record.what)
         if mark is not None:
@@ -349,7 +344,7 @@ class World:
     def took(self, account: str, ms: int) -> None:
         """An event reached the engine this long after Stripe made it."""
         self.pipe_latency_ms.add(ms)
-        self.trace.add(LatencyRecord("latency", self.kernel.now, "pipe", account, ms))
+        self.trace.add(as_record(LatencyRecord, ("latency", self.kernel.now, "pipe", account, ms)))
 
     def _mark_end(self, task: Task) -> None:
         mark = marks.of_task(task.message, task.shard.stripe if task.shard else None, task.writes > 0)
@@ -492,10 +487,8 @@ class World:
         shard = self.stores.shard(account)
         if store != "cf_prod":
             shard.authority += 1
-        record = WriteRecord(
-            "writes", self.kernel.now, actor, task, f"request.{actor} {task}", store, account, key or "", read_version, written.old, written.new
-        )
-        self.runtime.record(shard, record)
+        at, cause = (store, account, key or ""), f"request.{actor} {task}"
+        self.runtime.record(shard, WriteRecord("writes", self.kernel.now, actor, task, cause, *at, read_version, written.old, written.new))
 
     def _writer_of(self, component: str) -> str:
         """For the checks: `engine` or `facade` for a component of the running engine, `world` for everybody else."""

@@ -22,6 +22,10 @@ class Lookout:
         self.seen: list[tuple[str, int]] = []
 
     @property
+    def clock(self) -> Lookout:
+        return self
+
+    @property
     def next_clock_ms(self) -> int:
         return self.instants_ms[0] if self.instants_ms else 1 << 62
 

@@ -59,6 +59,8 @@ class Town:
     def record(self, record: MessageRecord) -> None:
         self.whats.append((record.what, record.name))
 
+    passed = record
+
     def took(self, account: str, ms: int) -> None:
         pass
 

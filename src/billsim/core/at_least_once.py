@@ -49,7 +49,10 @@ class Parcel(Wake):
         self.attempt = 0
 
     def fire(self) -> None:
-        self.topic.arrived(self)
+        """It has reached the receiver."""
+        topic = self.topic
+        topic._log("delivered", self)
+        topic._receive(self, self.done)
 
     def done(self, failure: Exception | None) -> None:
         """The receiver has dealt with it, or has failed."""
@@ -114,11 +117,6 @@ class Topic:
         label = f"{parcel.origin}/{self.name}/{parcel.name}/attempt{parcel.attempt}"
         latency, rank = self.choices.when(label, self.latency)
         self.kernel.after(delay_ms + latency, rank, parcel, label, latency)
-
-    def arrived(self, parcel: Parcel) -> None:
-        """A parcel has reached the receiver."""
-        self._log("delivered", parcel)
-        self._receive(parcel, parcel.done)
 
     def over(self, parcel: Parcel, failure: Exception | None) -> None:
         """The receiver has dealt with a parcel, or has failed."""

@@ -6,7 +6,7 @@ What ties at one instant is ordered by `rank`, spare bits of a keyed answer, and
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from heapq import heapify, heappop
+from heapq import heapify, heappop, heappush
 from typing import Any, Protocol
 
 from simpy import Environment
@@ -53,12 +53,21 @@ class Call(Wake):
             self._function(self._argument)
 
 
-class Watcher(Protocol):
-    """Looks on while the kernel runs, from outside: nothing that it does is an event of the world."""
+class Clock(Protocol):
+    """Whoever knows when a watcher wants to look: `next_clock_ms` is the next instant at which it does, though nothing happens then."""
 
     @property
     def next_clock_ms(self) -> int:
-        """The next instant at which it wants to look, though nothing happens then."""
+        """That instant."""
+        ...
+
+
+class Watcher(Protocol):
+    """Looks on while the kernel runs, from outside: nothing that it does is an event of the world. `clock` is one and the same throughout a run."""
+
+    @property
+    def clock(self) -> Clock:
+        """Who knows when it wants to look next."""
         ...
 
     def after_step(self) -> None:
@@ -66,7 +75,7 @@ class Watcher(Protocol):
         ...
 
     def strike(self, instant_ms: int) -> None:
-        """An instant that the watcher waits for (`next_clock_ms`) has passed, and nothing later has happened yet. It must move `next_clock_ms` on."""
+        """An instant that the watcher waits for has passed, and nothing later has happened yet. It must move its clock's `next_clock_ms` on."""
         ...
 
 
@@ -89,6 +98,11 @@ class Unwatched:
 
     next_clock_ms = 1 << 62
 
+    @property
+    def clock(self) -> Unwatched:
+        """Itself."""
+        return self
+
     def after_step(self) -> None:
         """Nothing."""
 
@@ -99,15 +113,16 @@ class Unwatched:
 class Kernel:
     """Time in milliseconds since the epoch: `now` is the simulated instant, which the kernel alone sets. `events` counts what has fired.
 
-    The queue is SimPy's, and so is the order in it: an entry is (instant, rank, number, wake), and no two have one number. What is taken out of it is
-    fired here: SimPy's own step would look for callbacks and for failures that nobody heard of, and a wake has neither. With an `order` whatever is
-    due within its window races, and goes as the order says.
+    The queue is SimPy's, and so is the order in it: an entry is (instant, rank, number, wake), as SimPy's own `schedule` makes it, and no two have
+    one number. What is taken out of it is fired here: SimPy's own step would look for callbacks and for failures that nobody heard of, and a wake has
+    neither. With an `order` whatever is due within its window races, and goes as the order says.
     """
 
     def __init__(self, start_ms: int, order: Order | None = None) -> None:
         self.order = order
         self._env = Environment(start_ms)
-        self._schedule: Callable[[Any, int, int], None] = self._env.schedule  # type: ignore[assignment]
+        self._queue: list[Any] = self._env._queue
+        self._numbers = self._env._eid
         self.now = start_ms
         self.events = 0
 
@@ -116,18 +131,20 @@ class Kernel:
         if self.order is not None:
             wake.label, wake.due_ms = label, self.now + delay_ms
             wake.open_ms = (delay_ms if open_ms is None else open_ms) if label else 0
-        self._schedule(wake, rank, delay_ms)
+        heappush(self._queue, (self.now + delay_ms, rank, next(self._numbers), wake))
 
     def at(self, instant_ms: int, rank: int, wake: Wake) -> None:
         """Fire `wake` at an instant; one that has passed means now."""
-        self.after(max(0, instant_ms - self.now), rank, wake)
+        now = self.now
+        self.after(instant_ms - now if instant_ms > now else 0, rank, wake)
 
     def call_at(
         self, instant_ms: int, rank: int, function: Callable[[Any], None], argument: Any = None, *, label: str = "", open_ms: int | None = None
     ) -> Call:
         """Call `function(argument)` at an instant; the returned wake can be cancelled. `label` and `open_ms` as for `after`."""
         call = Call(function, argument)
-        self.after(max(0, instant_ms - self.now), rank, call, label, open_ms)
+        now = self.now
+        self.after(instant_ms - now if instant_ms > now else 0, rank, call, label, open_ms)
         return call
 
     def run(self, until_ms: int, watcher: Watcher, most: int) -> bool:
@@ -137,20 +154,18 @@ class Kernel:
         """
         if self.order is not None:
             return self._run_ordered(self.order, until_ms, watcher, most)
-        env, after_step = self._env, watcher.after_step
-        queue, fired = env._queue, 0
+        env, queue, after_step, clock, fired = self._env, self._queue, watcher.after_step, watcher.clock, 0
         try:
             while fired < most:
                 instant = queue[0][0] if queue else Infinity
-                struck = watcher.next_clock_ms
+                struck = clock.next_clock_ms
                 if struck < instant and struck <= until_ms:
                     watcher.strike(struck)
                     continue
                 if instant > until_ms:
                     return True
                 self.now = env._now = instant  # type: ignore[assignment]
-                wake: Any = heappop(queue)[3]
-                wake.fire()
+                heappop(queue)[3].fire()
                 fired += 1
                 after_step()
         finally:
@@ -159,19 +174,19 @@ class Kernel:
 
     def _run_ordered(self, order: Order, until_ms: int, watcher: Watcher, most: int) -> bool:
         """As `run`, with what is due within the order's window racing."""
-        queue: list[Any] = self._env._queue
+        queue, clock = self._queue, watcher.clock
         for _ in range(most):
             waiting = self._racing(order, until_ms)
             if not waiting:
-                if watcher.next_clock_ms > until_ms:
+                if clock.next_clock_ms > until_ms:
                     return True
-                watcher.strike(watcher.next_clock_ms)
+                watcher.strike(clock.next_clock_ms)
                 continue
             chosen = waiting[order.choose([entry[3] for entry in waiting])] if len(waiting) > 1 else waiting[0]
             wake: Any = chosen[3]
             instant = order.instant(self.now, wake, waiting[0][3])
-            while watcher.next_clock_ms < instant:
-                watcher.strike(watcher.next_clock_ms)
+            while clock.next_clock_ms < instant:
+                watcher.strike(clock.next_clock_ms)
             if chosen is queue[0]:
                 heappop(queue)
             else:
@@ -185,7 +200,7 @@ class Kernel:
 
     def _racing(self, order: Order, until_ms: int) -> list[Any]:
         """What is due within the window of the earliest, in the order in which it is due; nothing that is due after `until_ms`."""
-        queue: list[Any] = self._env._queue
+        queue = self._queue
         while queue and queue[0][3].cancelled:
             heappop(queue)
         if not queue or queue[0][0] > until_ms:
@@ -198,7 +213,7 @@ class Kernel:
 
     def waiting(self) -> list[Wake]:
         """What is still to happen, in the order in which it is due."""
-        queue: list[Any] = self._env._queue
+        queue = self._queue
         return [entry[3] for entry in sorted(queue) if not entry[3].cancelled]
 
     def move_to(self, instant_ms: int) -> None:
@@ -210,7 +225,7 @@ class Kernel:
 
     def clear(self) -> None:
         """Forget everything that was still to happen."""
-        self._env._queue.clear()
+        self._queue.clear()
 
     def next_at(self) -> int | None:
         """When the next thing is due, or None when nothing is."""

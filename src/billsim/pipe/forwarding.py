@@ -16,13 +16,14 @@ from billsim.core.kernel import Kernel
 from billsim.core.latency import WEBHOOK
 from billsim.core.signature import sign
 from billsim.core.time import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
-from billsim.core.trace import MessageRecord
+from billsim.core.trace import MessageRecord, as_record
 from billsim.pipe import ingress, pubsub
 from billsim.pipe.event_filter import EventFilter
+from billsim.pipe.handler_registry import KINDS
 from billsim.pipe.overtaking import Overtaking
 from billsim.pipe.weather import Weather
 from billsim.ports import Message
-from billsim.stripe.objects import Emitted, Event
+from billsim.stripe.objects import Emitted
 
 _encode = msgspec.json.Encoder().encode
 # Stripe documents that one change may arrive as two Event objects (https://docs.stripe.com/webhooks#handle-duplicate-events); how much later the
@@ -62,8 +63,12 @@ class Receiver(Protocol):
         """The ingress answers 2xx at an instant, which may be to come."""
         ...
 
+    def passed(self, record: MessageRecord) -> None:
+        """Add to the trace: an event goes its usual way."""
+        ...
+
     def record(self, record: MessageRecord) -> None:
-        """Add to the trace."""
+        """Add to the trace, whatever it tells of."""
         ...
 
     def took(self, account: str, ms: int) -> None:
@@ -130,16 +135,17 @@ class Pipe:
     def emit(self, emitted: Emitted) -> None:
         """Stripe has an event to deliver."""
         self.counts.stripe += 1
-        if not self.filter.ignores(emitted.event):
+        handled = not self.filter.ignores(emitted.event)
+        if handled:
             self.receiver.on_the_way(emitted.customer, 1)
-        self._note("emitted", emitted)
+        self._pass("emitted", emitted, 0)
         if self._holds and any(self._matches(rule, emitted) for rule in self._holds):
             self._held.append(emitted)
             self._note("held", emitted)
         elif self.weather is not None:
             self._leave(emitted, self.weather)
         else:
-            self._set_out(emitted, 1, self.kernel.now)
+            self._set_out(emitted, 1, self.kernel.now, handled)
             if self._duplicates:
                 self._duplicate(emitted)
 
@@ -165,23 +171,25 @@ class Pipe:
         if after_ms:
             self._post_later(Post(emitted, 1, self.kernel.now + after_ms), after_ms)
         else:
-            self._set_out(emitted, 1, self.kernel.now)
+            self._set_out(emitted, 1, self.kernel.now, self._is_handled(emitted))
 
     def _post_later(self, post: Post, after_ms: int) -> None:
         rank = self.choices.rank(f"{post.emitted.origin}/pipe/{post.emitted.name}/out{post.attempt}")
         self.kernel.call_at(self.kernel.now + after_ms, rank, self._set_out_at_last, post)
 
     def _set_out_at_last(self, post: Post) -> None:
-        self._set_out(*post)
+        self._set_out(*post, self._is_handled(post.emitted))
 
-    def _set_out(self, emitted: Emitted, attempt: int, since_ms: int) -> None:
-        """Stripe's POST is on its way: its arrival, what the ingress answers, and what it publishes."""
-        name, origin, weather, now = emitted.name, emitted.origin, self.weather, self.kernel.now
+    def _set_out(self, emitted: Emitted, attempt: int, since_ms: int, handled: bool) -> None:
+        """Stripe's POST is on its way: its arrival, what the ingress answers, and what it publishes. `handled`: event-filter does not ignore it."""
+        name, origin, weather = emitted.name, emitted.origin, self.weather
         label = f"{origin}/pipe/{name}/post{attempt}"
         delay, rank = self.choices.when(label, WEBHOOK)
-        at_ms = now + delay
+        at_ms = self.kernel.now + delay
         if self._bodies:
-            self._sign_and_verify(emitted.event, at_ms // 1000)
+            # Each try is stamped and signed as it is made.
+            body, at_s, secret = _encode(emitted.event), at_ms // 1000, self._secret
+            ingress.verify(body, sign(body, secret, at_s), secret, at_s)
         if weather is not None and weather.refuses(emitted, attempt, at_ms):
             self.kernel.call_at(at_ms, rank, self._refused, Post(emitted, attempt, since_ms), label=label, open_ms=delay)
             return
@@ -189,18 +197,13 @@ class Pipe:
             self.counts.redelivered += 1
             self._note("redelivered", emitted, attempt)
         self.receiver.acknowledged(emitted, at_ms)
-        if self.filter.ignores(emitted.event):
+        if not handled:
             self.counts.delivered += 1
-            self._note("dropped", emitted, attempt)
+            self._pass("dropped", emitted, attempt)
             return
         self.subscription.publish(emitted, name, origin, emitted.customer, delay)
         if weather is not None and weather.copies(emitted):
             self._publish_again(emitted, delay)
-
-    def _sign_and_verify(self, event: Event, now_s: int) -> None:
-        """Each try is stamped and signed as it is made."""
-        body = _encode(event)
-        ingress.verify(body, sign(body, self._secret, now_s), self._secret, now_s)
 
     def _refused(self, post: Post) -> None:
         """Stripe got no 2xx: it backs off and posts again, or has tried for three days and gives up."""
@@ -230,7 +233,7 @@ class Pipe:
         for emitted, attempt, _ in given_up:
             self._note("redriven", emitted, attempt)
             self._is_on_the_way(emitted, 1)
-            self._set_out(emitted, attempt + 1, self.kernel.now)
+            self._set_out(emitted, attempt + 1, self.kernel.now, self._is_handled(emitted))
 
     # -- where it arrives ------------------------------------------------------------------------------------------------------------
 
@@ -251,7 +254,7 @@ class Pipe:
         if len(accounts) == 1:
             now, account = self.kernel.now, accounts[0]
             self.receiver.took(account, now - emitted.at_ms)
-            message = Message(emitted.name, emitted.origin, f"stripe.{emitted.event.type}", account, now, emitted.event)
+            message = Message(emitted.name, emitted.origin, KINDS[emitted.event.type], account, now, emitted.event)
             self.receiver.forward(message, parcel.attempt, done)
         elif emitted.customer and not accounts:
             done(ResolutionError(emitted.customer))
@@ -261,11 +264,16 @@ class Pipe:
 
     def _log(self, what: str, parcel: Parcel) -> None:
         emitted: Emitted = parcel.item
-        self._note(what, emitted, parcel.attempt)
+        if what == "delivered":
+            self._pass(what, emitted, parcel.attempt)
+            return
         if what == "finished":
+            self._pass(what, emitted, parcel.attempt)
             self.filter.finished(emitted.event, self.kernel.now)
             self.receiver.on_the_way(emitted.customer, -1)
-        elif what == "dead_letter":
+            return
+        self._note(what, emitted, parcel.attempt)
+        if what == "dead_letter":
             self.counts.dead_letter += 1
             self.receiver.on_the_way(emitted.customer, -1)
         elif what == "redriven":
@@ -273,8 +281,16 @@ class Pipe:
 
     def _is_on_the_way(self, emitted: Emitted, by: int) -> None:
         """An event that somebody handles has set out (1) or has come to its end (-1)."""
-        if not self.filter.ignores(emitted.event):
+        if self._is_handled(emitted):
             self.receiver.on_the_way(emitted.customer, by)
+
+    def _is_handled(self, emitted: Emitted) -> bool:
+        return not self.filter.ignores(emitted.event)
+
+    def _pass(self, what: str, emitted: Emitted, attempt: int) -> None:
+        """Note a step of the way that most events go."""
+        told = ("messages", self.kernel.now, what, emitted.name, emitted.event.type, emitted.customer, attempt)
+        self.receiver.passed(as_record(MessageRecord, told))
 
     def _note(self, what: str, emitted: Emitted, attempt: int = 0) -> None:
         self.receiver.record(MessageRecord("messages", self.kernel.now, what, emitted.name, emitted.event.type, emitted.customer, attempt))

@@ -61,3 +61,5 @@ _TABLE = (
 )
 
 HANDLERS: dict[str, Handler] = {handler.event_type: handler for handler in _TABLE}
+# What is looked up by a message's kind finds a string that is there already sooner than one that was just made.
+KINDS = {event_type: f"stripe.{event_type}" for event_type in HANDLERS}
