@@ -194,10 +194,10 @@ class World:
             now, look = self.kernel.now, self.judge.look
             for shard in dirty.values():
                 look(shard, now)
+            if len(self._records) >= BATCH:
+                self.trace.flush()
         if self._over:
             self._over.clear()
-        if len(self._records) >= BATCH:
-            self.trace.flush()
 
     def stop_faults(self) -> None:
         """The storm is over: nothing fails or is held any more, and customers do nothing new."""

@@ -119,7 +119,7 @@ class Trace:
     """Takes records, keeps the digest, and hands full batches to the sinks.
 
     `waiting` is always one and the same list, and `add(record)` appends to it and does nothing else: whoever lets the world go on flushes, at the
-    latest after the step in which a batch (BATCH) has come together.
+    latest after a step that some account was touched in, if a batch (BATCH) has come together by then.
     """
 
     def __init__(self) -> None:

@@ -124,6 +124,7 @@ class Pipe:
         self.weather = weather
         self.undelivered: list[Post] = []
         self._overtaking = Overtaking(kernel, choices, self._let_go)
+        self._passed = receiver.passed
         self._secret = secret
         self._bodies = bodies
         self._holds: list[Rule] = []
@@ -290,7 +291,7 @@ class Pipe:
     def _pass(self, what: str, emitted: Emitted, attempt: int) -> None:
         """Note a step of the way that most events go."""
         told = ("messages", self.kernel.now, what, emitted.name, emitted.event.type, emitted.customer, attempt)
-        self.receiver.passed(as_record(MessageRecord, told))
+        self._passed(as_record(MessageRecord, told))
 
     def _note(self, what: str, emitted: Emitted, attempt: int = 0) -> None:
         self.receiver.record(MessageRecord("messages", self.kernel.now, what, emitted.name, emitted.event.type, emitted.customer, attempt))
