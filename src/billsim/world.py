@@ -289,8 +289,7 @@ class World:
         """Start every component that a message wakes; `done` hears of the first failure when all have ended."""
         doubled = self.weather is not None and attempt == 1 and self.weather.doubles(message)
         try:
-            names = self.engine.wakes(message)
-            woken = (self.components[names[0]],) if len(names) == 1 else tuple([self.components[name] for name in names])
+            woken = [self.components[name] for name in self.engine.wakes(message)]
         except Exception as failure:
             self._engine_failed(message, failure)
             done(failure)
