@@ -223,6 +223,18 @@ def test_a_signature_verifies_within_the_tolerance() -> None:
     ingress.verify(BODY, f"t=1000,v1={'0' * 64},{header().split(',')[1]}", "whsec_fake", 1_000)
 
 
+SHAPES = ["t={t},v1={v1}", "v1={v1},t={t}", "t={t},v1={v1},v0=00", "t={t},v0=00,v1={v1}", "t={t},v1=,v1={v1}", "x,t={t},v1={v1}"]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_header_is_read_in_whatever_order_it_comes(shape: str) -> None:
+    mac = header().partition("v1=")[2]
+    ingress.verify(BODY, shape.format(t=1_000, v1=mac), "whsec_fake", 1_300)
+    for stamp, signature, now_s in ((1_000, mac, 1_301), (1_001, mac, 1_000), (1_000, mac[::-1], 1_000), (1_000, "", 1_000)):
+        with pytest.raises(ingress.SignatureError):
+            ingress.verify(BODY, shape.format(t=stamp, v1=signature), "whsec_fake", now_s)
+
+
 @pytest.mark.parametrize(
     ("bad", "now_s"),
     [
