@@ -233,14 +233,16 @@ class Ledger:
         if book is not self._book:
             self._book = book
             self._wrong.clear()
-            moved.update(dict.fromkeys((*book.invoices, *book.charges, *self._last)))
+            for id in (*book.invoices, *book.charges, *self._last):
+                moved[id] = None
         if moved:
             self._compare(book)
         return ", ".join(self._wrong.values()) if self._wrong else ""
 
     def give_up_on_the_unknown(self, shard: Shard) -> bool:
         """Set apart the entries that nothing at Stripe answers to; True if there are any."""
-        self.wrong(shard)
+        if not self.wrong(shard):
+            return False
         book: Book = shard.stripe
         unknown = [id for id in self._last if id not in book.invoices and id not in book.charges]
         if unknown:

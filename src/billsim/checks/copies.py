@@ -140,8 +140,11 @@ def profile_differs(profile: AccountRow, mapping: CustomerRow, customer: Custome
     and a payment method that nobody has recorded, is not compared.
     """
     default, noted = customer.invoice_settings.default_payment_method, mapping.payment_method
-    pairs = (("name", profile.name, customer.name), ("email", profile.email, customer.email))
-    wrong = [f"{field} {held or 'absent'}, at Stripe {true}" for field, held, true in pairs if true is not None and held != true]
+    wrong = []
+    if customer.name is not None and profile.name != customer.name:
+        wrong.append(f"name {profile.name or 'absent'}, at Stripe {customer.name}")
+    if customer.email is not None and profile.email != customer.email:
+        wrong.append(f"email {profile.email or 'absent'}, at Stripe {customer.email}")
     if noted and noted != default:
         wrong.append(f"payment method {noted}, at Stripe {default or 'none'}")
     return ", ".join(wrong)

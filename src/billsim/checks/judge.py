@@ -159,14 +159,17 @@ class Judge:
         watch = self._watch(shard)
         self._renew(shard, watch, now_ms)
         self._unhealable += self._is_unhealable(shard, watch)
-        shard.fresh.clear()
+        if shard.fresh:
+            shard.fresh.clear()
         if not watch.expected.applies:
             # Also of a contract account: should the contract end, it was given like this.
             watch.copies.accepted = unknown_whose(shard, watch.copies, watch.shared)
             watch.copies.give_up_on_the_unknown(shard)
-        self._settle(shard, watch, now_ms, Given(now_ms), self._disagreements(shard, watch))
-        for interval in watch.open.values():
-            interval.drifted = True
+        held = self._disagreements(shard, watch)
+        if held:
+            self._settle(shard, watch, now_ms, Given(now_ms), held)
+            for interval in watch.open.values():
+                interval.drifted = True
 
     def look(self, shard: Shard, now_ms: int) -> None:
         """Judge what the running step did to an account. Takes `shard.fresh` and clears it."""
@@ -231,7 +234,7 @@ class Judge:
         mapping = shard.rows.get("subs_customer")
         watch.shared = mapping is not None and len(self._stores.by_customer.get(mapping.stripe_customer, ())) > 1
         before, expected = watch.expected, truth(shard, self._policy, now_ms, watch.shared)
-        if expected == before and watch.authority >= 0:
+        if watch.authority >= 0 and expected == before:
             # Truth has not moved; that it is the same object tells whoever compares with it.
             watch.authority = shard.authority
             return

@@ -5,9 +5,9 @@ Told accounts and populations are both built from these parts, so that they name
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Collection, Iterable
 
+import msgspec
 from msgspec.structs import replace
 
 from billsim.core.time import DAY_S, HOUR_MS, add_months, day_of_month
@@ -65,7 +65,7 @@ class Deal:
         self.subscription = f"sub_{stem}"
 
 
-class PastInvoice(NamedTuple):
+class PastInvoice(msgspec.Struct, frozen=True, gc=False):
     """An invoice of the past; all instants are unix seconds.
 
     `failed` are the instants of failed attempts, `settled` when it was paid, voided or marked uncollectible.
@@ -88,7 +88,7 @@ class PastInvoice(NamedTuple):
         return self.failed[:1] if self.lost_card else self.failed
 
 
-class Billed(NamedTuple):
+class Billed(msgspec.Struct, frozen=True, gc=False):
     """What Stripe holds of one invoice."""
 
     invoice: Invoice
@@ -231,10 +231,10 @@ def _intent(deal: Deal, past: PastInvoice, id: str, charges: tuple[Charge, ...])
 
 
 def _invoice(deal: Deal, past: PastInvoice, stem: str, intent: PaymentIntent | None) -> Invoice:
-    n, status, amount, created, finalized, failed, settled, next_attempt, reason, _ = past
+    status, amount, created, settled, reason = past.status, past.amount, past.created, past.settled, past.reason
     id, currency, paid = f"in_{stem}", deal.price.currency, status == "paid"
     subscription = deal.subscription if reason != "manual" else None
-    attempts = len(failed) or int(paid and amount > 0)
+    attempts = len(past.failed) or int(paid and amount > 0)
     line = LineItem(
         id=f"il_{stem}", created=created, metadata=_NO_METADATA, amount=amount, currency=currency, invoice=id, subscription=subscription
     )
@@ -246,14 +246,14 @@ def _invoice(deal: Deal, past: PastInvoice, stem: str, intent: PaymentIntent | N
         status=status,  # type: ignore[arg-type]
         billing_reason=reason,
         currency=currency,
-        number=f"{deal.stem.upper()}-{n:04d}",
+        number=f"{deal.stem.upper()}-{past.n:04d}",
         period_start=created,
         period_end=created,
         lines=LineList((line,)),
         parent=InvoiceParent(SubscriptionDetails(subscription, _NO_METADATA)) if subscription else None,
         payments=(InvoicePayment(intent.id, "paid" if paid else "canceled" if status == "void" else "open"),) if intent else (),
         status_transitions=StatusTransitions(
-            finalized,
+            past.finalized,
             settled if status == "uncollectible" else None,
             settled if paid else None,
             settled if status == "void" else None,
@@ -269,8 +269,8 @@ def _invoice(deal: Deal, past: PastInvoice, stem: str, intent: PaymentIntent | N
         amount_remaining=0 if paid else amount,
         attempt_count=attempts,
         attempted=paid or attempts > 0,
-        auto_advance=next_attempt is not None,
-        next_payment_attempt=next_attempt,
+        auto_advance=past.next_attempt is not None,
+        next_payment_attempt=past.next_attempt,
     )
 
 
@@ -281,10 +281,10 @@ def ope_of(deal: Deal, status: str, *, in_stripe: bool = True, interval: str = "
     return OpeSubscription(deal.account, f"ope_{deal.stem}", status, stripe, interval, items=(item,), version=1)
 
 
-def ledger_of(account: str, invoices: Iterable[Invoice], charges: Iterable[Charge]) -> dict[str, LedgerRow]:
+def ledger_of(account: str, invoices: Iterable[Invoice], charges: Collection[Charge]) -> dict[str, LedgerRow]:
     """The audit trail that says what Stripe's invoices and charges say, in the order in which they were made."""
     rows: dict[str, LedgerRow] = {}
-    for charge in sorted(charges, key=_age):
+    for charge in sorted(charges, key=_age) if len(charges) > 1 else charges:
         id, status, paid = charge.id, charge.status, charge.amount if charge.status == "succeeded" else 0
         key = entry_key(id, status, paid, 0)
         rows[key] = LedgerRow(account, key, "charge", id, status, charge.currency, charge.amount, paid, 0, len(rows) + 1, version=1)

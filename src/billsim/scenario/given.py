@@ -180,6 +180,9 @@ class _Placing:
                 return
             for consequence in truth.consequences:
                 self._do(consequence, truth)
+            if all([consequence.kind == "notify" for consequence in truth.consequences]):
+                # That a notice was sent is all that it changes.
+                return
         raise RuntimeError(f"truth calls for ever more consequences of {self.account.account}'s past")
 
     def _derive(self, truth: Expected) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from billsim.core.time import DAY_S, add_months, day_of_month
 from billsim.scenario.backstory import HOUR_S, PastInvoice, period_at
 from billsim.scenario.plan import GivenAccount, GivenInvoice
@@ -32,7 +34,7 @@ def history_of(account: GivenAccount, settings: StripeSettings, start: int) -> H
     invoices = (_before(account, past, started, start), *past)
     status, ended = _status(account, invoices, settings, start)
     if ended is not None:
-        invoices = tuple(invoice._replace(next_attempt=None) for invoice in invoices)
+        invoices = tuple(replace(invoice, next_attempt=None) for invoice in invoices)
     anchor_to = max(start, invoices[-1].created)
     return History(started, period_at(started, anchor_to), invoices, status, ended)
 
@@ -95,12 +97,13 @@ def _dated(past: list[PastInvoice], told: tuple[GivenInvoice, ...], settings: St
             created = add_months(after.created, invoice.n - after.n, day_of_month(after.created))
             past[index] = _moved(invoice, created - invoice.created)
         elif invoice.created >= after.created:
-            past[index] = invoice._replace(created=after.created - HOUR_S)
+            past[index] = replace(invoice, created=after.created - HOUR_S)
     return tuple(past)
 
 
 def _moved(invoice: PastInvoice, by: int) -> PastInvoice:
-    return invoice._replace(
+    return replace(
+        invoice,
         created=invoice.created + by,
         finalized=invoice.finalized + by,
         failed=tuple(at + by for at in invoice.failed),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+
+import msgspec
 
 from billsim.core.policy import HEALTHY
 from billsim.core.time import SECOND_MS
@@ -34,7 +35,7 @@ from billsim.stripe.objects import Book, Card
 ALIKE = {"subs_dunning": {"status": HEALTHY, "retry_count": 0, "escalation_level": 0}}
 
 
-class Running(NamedTuple):
+class Running(msgspec.Struct, frozen=True, gc=False):
     """A subscription in a period that is paid for, or that was free. `begins`, `ends` (of the period) and the other instants are unix seconds."""
 
     deal: Deal

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import NamedTuple
 
+import msgspec
 from msgspec.structs import replace
 
 from billsim.core.choices import Choices
@@ -52,7 +53,7 @@ class Term(NamedTuple):
     months: int
 
 
-class Bought(NamedTuple):
+class Bought(msgspec.Struct, frozen=True, gc=False):
     """One subscription of an account: when it was bought, when it last and when it next renews (unix seconds), and the months between."""
 
     term: Term
@@ -105,7 +106,7 @@ class Calendar:
         return Bought(term, self.midnight(day, first) + second, self.midnight(day, last) + second, self.midnight(day, month) + second)
 
 
-class Buys(NamedTuple):
+class Buys(msgspec.Struct, frozen=True, gc=False):
     """What the digits say of a subscription: its plan, on which day of the month and how many seconds after midnight it renews; `part` and `rest` as
     yet unread.
     """
@@ -199,9 +200,9 @@ class _Crowd:
             digits = choices.ask(f"{label}subscription{nth}", DIGITS)
             known.append(digits)
             if self.may_renew[digits // SLOTS % SLOTS]:
-                term, day, second, part, _ = self._buys(digits)
-                month = self.calendar.renews(term.months, day, second, part)
-                sleepers.renews(_stem(account, nth), self.calendar.midnight(day, month) + second)
+                buys = self._buys(digits)
+                month = self.calendar.renews(buys.term.months, buys.day, buys.second, buys.part)
+                sleepers.renews(_stem(account, nth), self.calendar.midnight(buys.day, month) + buys.second)
         self.known[number] = tuple(known)
         return None
 
@@ -221,9 +222,10 @@ class _Crowd:
         kind, age, instrument = traits.kinds[kind_slot], traits.ages[age_slot], self.instruments[traits.instruments[method]]
         running, renews = [], []
         for nth in range(1, len(known)):
-            term, day, second, part, left = self._buys(known[nth])
+            buys = self._buys(known[nth])
+            term = buys.term
             # The first subscription is as old as the account or younger, as the others are.
-            bought = self.calendar.bought(term, day, second, left % (age + 1), part)
+            bought = self.calendar.bought(term, buys.day, buys.second, buys.rest % (age + 1), buys.part)
             deal = Deal(account, _stem(account, nth), _product(nth), term.plan, term.prices[nth - 1], instrument)
             running.append(_running(deal, bought, self.start, kind == NEVER_PAID))
             renews.append(bought.renews)
