@@ -190,16 +190,16 @@ class _Crowd:
 
     def ask(self, account: str, number: int, choices: Choices, sleepers: Sleepers) -> GivenAccount | None:
         """Ask everything that is open about one account; answers how it is to be told where it owes. Else `sleepers` hear when it renews."""
-        label, traits = f"w/population/{account}/", self.traits
-        who = choices.ask(f"{label}who", DIGITS)
+        label, ask, may_renew = f"w/population/{account}/", choices.ask, self.may_renew
+        who = ask(f"{label}who", DIGITS)
         # Of the digits only that is read which is needed now; most is when the account wakes.
         if who // SLOTS**2 % SLOTS < self.owes:
             return self._owing(account, choices, _persona(who)[4])
         known = [who]
-        for nth in range(1, traits.counts[who // SLOTS % SLOTS] + 1):
-            digits = choices.ask(f"{label}subscription{nth}", DIGITS)
+        for nth in range(1, self.traits.counts[who // SLOTS % SLOTS] + 1):
+            digits = ask(f"{label}subscription{nth}", DIGITS)
             known.append(digits)
-            if self.may_renew[digits // SLOTS % SLOTS]:
+            if may_renew[digits // SLOTS % SLOTS]:
                 buys = self._buys(digits)
                 month = self.calendar.renews(buys.term.months, buys.day, buys.second, buys.part)
                 sleepers.renews(_stem(account, nth), self.calendar.midnight(buys.day, month) + buys.second)

@@ -86,7 +86,7 @@ def drawn_up(subscription: Subscription, id: str, reason: str, lines: Iterable[L
     lines = tuple(lines)
     total = sum([line.amount for line in lines])
     due = max(total, 0)
-    return Invoice(
+    made = Invoice(
         id=id,
         created=now_s,
         livemode=subscription.livemode,
@@ -95,10 +95,6 @@ def drawn_up(subscription: Subscription, id: str, reason: str, lines: Iterable[L
         billing_reason=reason,
         collection_method=subscription.collection_method,
         currency=subscription.currency,
-        subtotal=total,
-        total=total,
-        amount_due=due,
-        amount_remaining=due,
         # The invoices of an unpaid subscription stay drafts, and those of one whose collection is paused.
         auto_advance=subscription.status != "unpaid" and not subscription.says("pause_collection"),
         period_start=start,
@@ -106,6 +102,8 @@ def drawn_up(subscription: Subscription, id: str, reason: str, lines: Iterable[L
         lines=LineList(lines),
         parent=InvoiceParent(SubscriptionDetails(subscription.id, subscription.metadata)),
     )
+    # In two steps: beyond 15 named arguments Python gathers them in a dict, which takes longer than all the rest.
+    return replace(made, subtotal=total, total=total, amount_due=due, amount_remaining=due)
 
 
 def lines_of(act: Act, items: Sequence[SubscriptionItem], invoice: str, *, free: bool = False, whole_s: int = 0) -> list[LineItem]:
@@ -238,7 +236,7 @@ def _due_date(act: Act, invoice: Invoice) -> int | None:
 
 def set_paid(act: Act, invoice: Invoice, *, counts: bool, off_stripe: bool = False) -> Invoice:
     """Nothing remains to be paid. `counts`: this was an attempt that counts. `off_stripe`: the customer has paid, and not by Stripe."""
-    kept = with_kept(invoice.kept, {"amount_paid_off_stripe": invoice.amount_remaining} if off_stripe else {})
+    kept = with_kept(invoice.kept, {"amount_paid_off_stripe": invoice.amount_remaining}) if off_stripe else invoice.kept
     paid: Invoice = act.update(
         "invoice.updated",
         invoice,
