@@ -148,8 +148,15 @@ def _tables_of(plans: tuple[str, ...], kinds: tuple[int, ...], second: int, days
     )
 
 
+@lru_cache(maxsize=64)
+def _month_before(day: int) -> int:
+    """Midnight a month before a day, which is counted since the epoch; unix seconds."""
+    return add_months(day * DAY_S, -1, day_of_month(day * DAY_S))
+
+
 def _running(deal: Deal, renewal: int, is_free: bool) -> Running:
     """A subscription that renews next at `renewal`, and whose last bill was paid, or was of nothing."""
-    began = add_months(renewal, -1, day_of_month(renewal))
+    day, second = divmod(renewal, DAY_S)
+    began = _month_before(day) + second
     # The anchor is the renewal itself, so that a 31st stays the 31st after a shorter month.
     return Running(deal, began, renewal, began, renewal, began + HOUR_S, 0 if is_free else deal.price.unit_amount)
