@@ -99,12 +99,12 @@ def bench(path: Path, *, engine: str, seed: int, scale_to: int, worlds: int, pol
         raise InputError("has no population: it cannot be run on for more events; leave the scale out with --scale-to 0", str(path))
     data: dict[str, Any] = {"billsim": __version__, "python": python_version(), "machine": machine(terse=True), "scenario": scenario.id}
     data |= {} if policy is None else {"policy": str(policy)}
+    # First of all: what a day leaves in memory would slow each of them down.
+    small = _small_worlds(engine, seed, worlds, platform) if worlds else {}
     data |= _day(scenario, engine, seed, platform)
     if scale_to:
         data |= _scale(path, engine, seed, scale_to, policy)
-    if worlds:
-        data |= _small_worlds(engine, seed, worlds, platform)
-    return data
+    return data | small
 
 
 def _day(scenario: Scenario, engine: str, seed: int, platform: Platform) -> dict[str, Any]:
