@@ -7,19 +7,21 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+Body = bytes | bytearray
 _BLOCK = 64
 
 
-def sign(body: bytes, secret: str, now_s: int) -> str:
+def sign(body: Body, secret: str, now_s: int) -> str:
     """The `Stripe-Signature` header of one delivery attempt, at an instant in unix seconds."""
     return f"t={now_s},v1={mac(body, secret, now_s)}"
 
 
-def mac(body: bytes, secret: str, stamp: int) -> str:
+def mac(body: Body, secret: str, stamp: int) -> str:
     """The signature, in hex, of a body that was stamped with these unix seconds."""
     begin_inner, begin_outer = _keyed(secret)
     inner, outer = begin_inner(), begin_outer()
-    inner.update(b"%d.%b" % (stamp, body))
+    inner.update(b"%d." % stamp)
+    inner.update(body)
     outer.update(inner.digest())
     signature: str = outer.hexdigest()
     return signature

@@ -25,7 +25,7 @@ from billsim.pipe.weather import Weather
 from billsim.ports import Message
 from billsim.stripe.objects import Emitted
 
-_encode = msgspec.json.Encoder().encode
+_encode_into = msgspec.json.Encoder().encode_into
 # Stripe documents that one change may arrive as two Event objects (https://docs.stripe.com/webhooks#handle-duplicate-events); how much later the
 # second comes is assumed.
 DUPLICATE_AFTER_MS = 30 * SECOND_MS
@@ -126,7 +126,8 @@ class Pipe:
         self._overtaking = Overtaking(kernel, choices, self._let_go)
         self._passed = receiver.passed
         self._secret = secret
-        self._bodies = bodies
+        # One place for all bodies: each has been verified before the next is encoded.
+        self._body = bytearray() if bodies else None
         self._holds: list[Rule] = []
         self._held: list[Emitted] = []
         self._duplicates: list[tuple[Rule, int]] = []
@@ -136,17 +137,18 @@ class Pipe:
     def emit(self, emitted: Emitted) -> None:
         """Stripe has an event to deliver."""
         self.counts.stripe += 1
-        handled = not self.filter.ignores(emitted.event)
+        now, event, customer = self.kernel.now, emitted.event, emitted.customer
+        handled = not self.filter.ignores(event)
         if handled:
-            self.receiver.on_the_way(emitted.customer, 1)
-        self._pass("emitted", emitted, 0)
+            self.receiver.on_the_way(customer, 1)
+        self._passed(as_record(MessageRecord, ("messages", now, "emitted", emitted.name, event.type, customer, 0)))
         if self._holds and any(self._matches(rule, emitted) for rule in self._holds):
             self._held.append(emitted)
             self._note("held", emitted)
         elif self.weather is not None:
             self._leave(emitted, self.weather)
         else:
-            self._set_out(emitted, 1, self.kernel.now, handled)
+            self._set_out(emitted, 1, now, handled)
             if self._duplicates:
                 self._duplicate(emitted)
 
@@ -187,9 +189,10 @@ class Pipe:
         label = f"{origin}/pipe/{name}/post{attempt}"
         delay, rank = self.choices.when(label, WEBHOOK)
         at_ms = self.kernel.now + delay
-        if self._bodies:
+        if self._body is not None:
             # Each try is stamped and signed as it is made.
-            body, at_s, secret = _encode(emitted.event), at_ms // 1000, self._secret
+            body, at_s, secret = self._body, at_ms // 1000, self._secret
+            _encode_into(emitted.event, body)
             ingress.verify(body, sign(body, secret, at_s), secret, at_s)
         if weather is not None and weather.refuses(emitted, attempt, at_ms):
             self.kernel.call_at(at_ms, rank, self._refused, Post(emitted, attempt, since_ms), label=label, open_ms=delay)
@@ -200,7 +203,8 @@ class Pipe:
         self.receiver.acknowledged(emitted, at_ms)
         if not handled:
             self.counts.delivered += 1
-            self._pass("dropped", emitted, attempt)
+            told = ("messages", self.kernel.now, "dropped", name, emitted.event.type, emitted.customer, attempt)
+            self._passed(as_record(MessageRecord, told))
             return
         self.subscription.publish(emitted, name, origin, emitted.customer, delay)
         if weather is not None and weather.copies(emitted):
@@ -265,13 +269,12 @@ class Pipe:
 
     def _log(self, what: str, parcel: Parcel) -> None:
         emitted: Emitted = parcel.item
-        if what == "delivered":
-            self._pass(what, emitted, parcel.attempt)
-            return
-        if what == "finished":
-            self._pass(what, emitted, parcel.attempt)
-            self.filter.finished(emitted.event, self.kernel.now)
-            self.receiver.on_the_way(emitted.customer, -1)
+        if what in ("delivered", "finished"):
+            now, event, customer = self.kernel.now, emitted.event, emitted.customer
+            self._passed(as_record(MessageRecord, ("messages", now, what, emitted.name, event.type, customer, parcel.attempt)))
+            if what == "finished":
+                self.filter.finished(event, now)
+                self.receiver.on_the_way(customer, -1)
             return
         self._note(what, emitted, parcel.attempt)
         if what == "dead_letter":
@@ -288,12 +291,8 @@ class Pipe:
     def _is_handled(self, emitted: Emitted) -> bool:
         return not self.filter.ignores(emitted.event)
 
-    def _pass(self, what: str, emitted: Emitted, attempt: int) -> None:
-        """Note a step of the way that most events go."""
-        told = ("messages", self.kernel.now, what, emitted.name, emitted.event.type, emitted.customer, attempt)
-        self._passed(as_record(MessageRecord, told))
-
     def _note(self, what: str, emitted: Emitted, attempt: int = 0) -> None:
+        """Note a step of the way that only some events go: of those that all go, each adds its record itself."""
         self.receiver.record(MessageRecord("messages", self.kernel.now, what, emitted.name, emitted.event.type, emitted.customer, attempt))
 
     def memory(self) -> list[Any]:
