@@ -44,7 +44,7 @@ class Platform:
     def touched(self, shard: Shard, record: WriteRecord | ActionRecord) -> None:
         assert shard.fresh[-1] is record
 
-    def busy(self, account: str, by: int) -> None:
+    def occupied(self, shard: Shard | None, by: int) -> None:
         self.pending += by
 
     def send(self, task: Task, effect: Send, label: str) -> None:

@@ -289,7 +289,7 @@ class World:
         """Start every component that a message wakes; `done` hears of the first failure when all have ended."""
         doubled = self.weather is not None and attempt == 1 and self.weather.doubles(message)
         try:
-            woken = [self.components[name] for name in self.engine.wakes(message)]
+            woken = list(map(self.components.__getitem__, self.engine.wakes(message)))
         except Exception as failure:
             self._engine_failed(message, failure)
             done(failure)
@@ -308,7 +308,9 @@ class World:
             left -= 1
             first = first or failure
             if failure is None:
-                self._mark_end(task)
+                mark = marks.of_task(task.message, task.shard.stripe if task.shard else None, task.writes > 0)
+                if mark is not None:
+                    self.runtime.mark(mark, task.message.account, task.name)
             if not left:
                 done(first)
 
@@ -325,7 +327,7 @@ class World:
         """A message for the customer's accounts has set out or ended."""
         self._under_way[customer] = self._under_way.get(customer, 0) + by
         for account in self.stores.by_customer.get(customer, ()):
-            self.busy(account, by)
+            self.occupied(self.stores.shard(account), by)
 
     def _moved_house(self, account: str, left: str, joined: str) -> None:
         """An account is on another customer: what is on the way for the one that it left is not for it any more."""
@@ -344,11 +346,6 @@ class World:
         """An event reached the engine this long after Stripe made it."""
         self.pipe_latency_ms.add(ms)
         self.trace.add(as_record(LatencyRecord, ("latency", self.kernel.now, "pipe", account, ms)))
-
-    def _mark_end(self, task: Task) -> None:
-        mark = marks.of_task(task.message, task.shard.stripe if task.shard else None, task.writes > 0)
-        if mark is not None:
-            self.runtime.mark(mark, task.message.account, task.name)
 
     # -- what the engine's tasks need (Host) -------------------------------------------------------------------------------------------
 
@@ -378,12 +375,15 @@ class World:
 
     def busy(self, account: str, by: int) -> None:
         """Something is on its way for the account (1), or has ended (-1)."""
+        self.occupied(self.stores.shard(account) if account else None, by)
+
+    def occupied(self, shard: Shard | None, by: int) -> None:
+        """As `busy`, of the account that a shard is of; None is nobody's."""
         self.pending += by
-        if account:
-            shard = self.stores.shard(account)
+        if shard is not None:
             shard.pending += by
             if not shard.pending:
-                self._dirty[account] = shard
+                self._dirty[shard.account] = shard
 
     def send(self, task: Task, effect: Send, label: str) -> None:
         """Publish a domain event, or work for async-processing; a delayed one counts as a timer of its account until it is due."""

@@ -56,11 +56,11 @@ class Parcel(Wake):
 
     def done(self, failure: Exception | None) -> None:
         """The receiver has dealt with it, or has failed."""
-        self.topic.over(self, failure)
-
-
-class AckLostError(Exception):
-    """The receiver was done with a parcel, and its acknowledgement never arrived: the parcel is delivered again."""
+        topic = self.topic
+        if failure is None and (topic._loses_ack is None or not topic._loses_ack(self)):
+            topic._log("finished", self)
+        else:
+            topic.failed(self)
 
 
 Receive = Callable[[Parcel, Done], None]
@@ -118,14 +118,10 @@ class Topic:
         latency, rank = self.choices.when(label, self.latency)
         self.kernel.after(delay_ms + latency, rank, parcel, label, latency)
 
-    def over(self, parcel: Parcel, failure: Exception | None) -> None:
-        """The receiver has dealt with a parcel, or has failed."""
-        if failure is None and self._loses_ack is not None and self._loses_ack(parcel):
-            failure = AckLostError(parcel.name)
+    def failed(self, parcel: Parcel) -> None:
+        """A parcel has not been dealt with, as far as anybody here knows: it is delivered again, or has been often enough."""
         attempt = parcel.attempt
-        if failure is None:
-            self._log("finished", parcel)
-        elif attempt % REDRIVEN >= self.retry.attempts:
+        if attempt % REDRIVEN >= self.retry.attempts:
             self.dead.append(parcel)
             self._log("dead_letter", parcel)
         else:

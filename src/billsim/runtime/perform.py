@@ -14,7 +14,7 @@ from billsim.core.histogram import Histogram
 from billsim.core.kernel import Kernel
 from billsim.core.latency import OUTBOUND, STORE, STRIPE_ANSWER, STRIPE_READ, STRIPE_WRITE
 from billsim.core.measure import clock_ns
-from billsim.core.trace import ActionRecord, MarkRecord, Trace, WriteRecord
+from billsim.core.trace import ActionRecord, MarkRecord, Trace, WriteRecord, as_record
 from billsim.ports import (
     Act,
     Ask,
@@ -42,7 +42,8 @@ from billsim.stores.base import Shard, Stores, Written
 
 WAITING = object()
 _THROUGH = object()
-_BEGUN = Answered(None, None)
+# What a task waits for before its first step: nothing.
+_BEGUN = object()
 
 _AUTHORITIES = frozenset({"ope", "subs_customer"})
 
@@ -123,7 +124,7 @@ class Runtime:
         """Run a component on a message until its first effect that takes time; `ended` is called when it is through, or has failed."""
         shard = self.stores.shard(message.account) if message.account else None
         task = self.running[name] = Task(self._go_on, component, message, name, shard, ended)
-        self.host.busy(message.account, 1)
+        self.host.occupied(shard, 1)
         if task.measured:
             self.recomputes += 1
         self._go_on(task, _BEGUN)
@@ -171,7 +172,8 @@ class Runtime:
         while True:
             answer, failure = None, None  # type: Any, Exception | None
             try:
-                answer = performers[type(effect)](task, effect)
+                if effect is not _BEGUN:
+                    answer = performers[type(effect)](task, effect)
             except ProcessDied as died:
                 effect, failure = _THROUGH, died
                 break
@@ -207,14 +209,17 @@ class Runtime:
         if failure is not None:
             self.host.failed(task, failure)
         task.ended(task, failure)
-        self.host.busy(task.working_on, -1)
+        self.host.occupied(self._shard(task.working_on), -1)
 
     def _turn_to(self, task: Task, account: str) -> None:
         """A job that walks over accounts is on its way for the one that it is at."""
         if account != task.working_on:
             left, task.working_on = task.working_on, account
-            self.host.busy(account, 1)
-            self.host.busy(left, -1)
+            self.host.occupied(self._shard(account), 1)
+            self.host.occupied(self._shard(left), -1)
+
+    def _shard(self, account: str) -> Shard | None:
+        return self.stores.shard(account) if account else None
 
     def _wait(self, task: Task, what: str, table: Quantiles) -> Any:
         label = task.name_of(what)
@@ -271,7 +276,8 @@ class Runtime:
         if store in _AUTHORITIES or (store == "subs_account" and (old is None or old.account_type != new.account_type)):
             shard.authority += 1
         now = self.kernel.now
-        self.record(shard, WriteRecord("writes", now, task.component.name, task.name, task.cause, store, account, key, read_version, old, new))
+        told = ("writes", now, task.component.name, task.name, task.cause, store, account, key, read_version, old, new)
+        self.record(shard, as_record(WriteRecord, told))
         return new
 
     def record(self, shard: Shard, record: WriteRecord | ActionRecord) -> None:
@@ -420,7 +426,7 @@ class Runtime:
     def mark(self, mark: str, account: str, task: str) -> None:
         """Record that something worth reaching was reached."""
         self.host.marks[mark] = self.host.marks.get(mark, 0) + 1
-        self.trace.add(MarkRecord("marks", self.kernel.now, mark, account, task))
+        self.trace.add(as_record(MarkRecord, ("marks", self.kernel.now, mark, account, task)))
 
 
 def _nobody_waits(_task: Task, _failure: Exception | None) -> None:

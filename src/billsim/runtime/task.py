@@ -123,8 +123,8 @@ class Host(Protocol):
         """Something of the account changed in this step."""
         ...
 
-    def busy(self, account: str, by: int) -> None:
-        """A handler of the account has begun (1) or ended (-1)."""
+    def occupied(self, shard: Shard | None, by: int) -> None:
+        """A handler of an account, or of none, has begun (1) or ended (-1)."""
         ...
 
     def send(self, task: Task, effect: Send, label: str) -> None:
