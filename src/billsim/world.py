@@ -80,7 +80,7 @@ class World:
         self._cause = ""
         self._misbehaved: Exception | None = None
         self._records = trace.waiting
-        self.passed: Callable[[MessageRecord], None] = trace.add
+        self._add = self.passed = trace.add
 
         self.kernel = Kernel(scenario.start, order)
         self.stores = all_stores.empty()
@@ -252,14 +252,15 @@ class World:
 
     def changed(self, customer: str, kind: str, id: str, old: Any, new: Any, task: str, cause: str) -> None:
         """Record a change of an object at Stripe, as the act of whoever called."""
-        now, caller = self.kernel.now, self.runtime.caller
-        component, why = (caller.component.name, caller.cause) if caller else (self._actor or "stripe", self._cause or cause)
-        store = f"stripe.{kind}"
-        if caller is not None:
+        now, caller, store = self.kernel.now, self.runtime.caller, f"stripe.{kind}"
+        if caller is None:
+            component, why = self._actor or "stripe", self._cause or cause
+        else:
+            component, why = caller.component.name, caller.cause
             caller.writes += 1
-        for account in self.stores.by_customer.get(customer, ()) or ("",):
+        for account in self.stores.by_customer.get(customer) or ("",):
             record = as_record(WriteRecord, ("writes", now, component, task, why, store, account, id, -1, old, new))
-            self.trace.add(record)
+            self._add(record)
             if account:
                 shard = self.stores.shard(account)
                 if shard.gathers:
@@ -345,7 +346,7 @@ class World:
     def took(self, account: str, ms: int) -> None:
         """An event reached the engine this long after Stripe made it."""
         self.pipe_latency_ms.add(ms)
-        self.trace.add(as_record(LatencyRecord, ("latency", self.kernel.now, "pipe", account, ms)))
+        self._add(as_record(LatencyRecord, ("latency", self.kernel.now, "pipe", account, ms)))
 
     # -- what the engine's tasks need (Host) -------------------------------------------------------------------------------------------
 

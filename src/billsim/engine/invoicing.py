@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from billsim.core.policy import DunningPolicy
 from billsim.engine.decide import governed
@@ -20,7 +22,7 @@ PARTS = ("subs_account", "subs_customer", "billing_prod", "stripe.customer", "st
 _PASSED = {"open": 1, "uncollectible": 2, "paid": 3, "void": 3}
 
 
-class Entry(NamedTuple):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """A ledger entry to be."""
 
     key: str
