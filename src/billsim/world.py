@@ -80,7 +80,7 @@ class World:
         self._cause = ""
         self._misbehaved: Exception | None = None
         self._records = trace.waiting
-        self._add = self.passed = trace.add
+        self.passed: Callable[[MessageRecord], None] = trace.add
 
         self.kernel = Kernel(scenario.start, order)
         self.stores = all_stores.empty()
@@ -260,7 +260,7 @@ class World:
             caller.writes += 1
         for account in self.stores.by_customer.get(customer) or ("",):
             record = as_record(WriteRecord, ("writes", now, component, task, why, store, account, id, -1, old, new))
-            self._add(record)
+            self.trace.add(record)
             if account:
                 shard = self.stores.shard(account)
                 if shard.gathers:
@@ -346,7 +346,7 @@ class World:
     def took(self, account: str, ms: int) -> None:
         """An event reached the engine this long after Stripe made it."""
         self.pipe_latency_ms.add(ms)
-        self._add(as_record(LatencyRecord, ("latency", self.kernel.now, "pipe", account, ms)))
+        self.trace.add(as_record(LatencyRecord, ("latency", self.kernel.now, "pipe", account, ms)))
 
     # -- what the engine's tasks need (Host) -------------------------------------------------------------------------------------------
 

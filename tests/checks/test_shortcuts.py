@@ -110,3 +110,25 @@ def test_a_field_that_moved_is_judged_again(store: str) -> None:
     }
     moves[store]()
     assert scene.look().codes()
+
+
+def test_what_has_not_moved_is_not_compared_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[str] = []
+
+    def counted(kind: type, name: str) -> None:
+        whole = getattr(kind, name)
+
+        def compare(*given: Any) -> Any:
+            compared.append(name)
+            return whole(*given)
+
+        monkeypatch.setattr(kind, name, compare)
+
+    counted(Fields, "judge")
+    counted(Copies, "differ")
+    scene = Scene("healthy/paid_after_two_failures").begin().after(1)
+    assert compared == ["judge", "differ"]
+    scene.stripe("charge", "ch_ada_1.3", amount_refunded=5).look()
+    assert compared == ["judge", "differ"], "a refund moves neither truth nor any of these fields"
+    scene.write("subs_dunning", retry_count=7).look()
+    assert compared == ["judge", "differ"] * 2

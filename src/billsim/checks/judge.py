@@ -159,8 +159,7 @@ class Judge:
         watch = self._watch(shard)
         self._renew(shard, watch, now_ms)
         self._unhealable += self._is_unhealable(shard, watch)
-        if shard.fresh:
-            shard.fresh.clear()
+        shard.fresh.clear()
         if not watch.expected.applies:
             # Also of a contract account: should the contract end, it was given like this.
             watch.copies.accepted = unknown_whose(shard, watch.copies, watch.shared)
@@ -173,9 +172,7 @@ class Judge:
 
     def look(self, shard: Shard, now_ms: int) -> None:
         """Judge what the running step did to an account. Takes `shard.fresh` and clears it."""
-        watch = shard.judged
-        if watch is None:
-            watch = self._watch(shard)
+        watch = shard.judged or self._watch(shard)
         moved = shard.authority != watch.authority or now_ms >= watch.until_ms
         records = shard.fresh
         if not records and not moved:
@@ -208,7 +205,7 @@ class Judge:
         never = 0
         for shard in self._parted.values():
             self._weigh(shard, shard.judged, now_ms)
-            standing = [each for each in shard.judged.open.values() if each.drifted or now_ms - each.opened_ms > self._policy.lag_budget_ms]
+            standing = [interval for interval in shard.judged.open.values() if self._is_drift(interval, now_ms)]
             for interval in standing:
                 self._standing[interval.code] += 1
                 self._record(shard, interval, None, None)
@@ -311,7 +308,7 @@ class Judge:
         length_ms = now_ms - interval.opened_ms
         if length_ms <= 0:
             return
-        if interval.drifted or length_ms > self._policy.lag_budget_ms:
+        if self._is_drift(interval, now_ms):
             closer = opener_of(why, interval.code, now_ms)
             if isinstance(closer, (WriteRecord, ActionRecord)):
                 # Its last write has mended it: it was never left half done.
@@ -333,6 +330,9 @@ class Judge:
                 return
         for interval in watch.open.values():
             interval.drifted = True
+
+    def _is_drift(self, interval: Interval, now_ms: int) -> bool:
+        return interval.drifted or now_ms - interval.opened_ms > self._policy.lag_budget_ms
 
     def _converged(self, shard: Shard, watch: Watch, parted_ms: int, now_ms: int) -> None:
         """The account equals truth again: note how long it took."""

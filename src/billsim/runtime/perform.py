@@ -209,16 +209,17 @@ class Runtime:
         if failure is not None:
             self.host.failed(task, failure)
         task.ended(task, failure)
-        # Not the shard that it began with: a job may be at another account by now, and an account may have left and come anew.
-        account = task.working_on
-        self.host.occupied(self.stores.shard(account) if account else None, -1)
+        self.host.occupied(self._shard(task.working_on), -1)
 
     def _turn_to(self, task: Task, account: str) -> None:
         """A job that walks over accounts is on its way for the one that it is at."""
         if account != task.working_on:
             left, task.working_on = task.working_on, account
-            self.host.occupied(self.stores.shard(account) if account else None, 1)
-            self.host.occupied(self.stores.shard(left) if left else None, -1)
+            self.host.occupied(self._shard(account), 1)
+            self.host.occupied(self._shard(left), -1)
+
+    def _shard(self, account: str) -> Shard | None:
+        return self.stores.shard(account) if account else None
 
     def _wait(self, task: Task, what: str, table: Quantiles) -> Any:
         label = task.name_of(what)
